@@ -1,0 +1,1 @@
+"""Neural networks that stand in for the expensive part of a simulation."""

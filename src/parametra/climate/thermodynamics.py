@@ -1,0 +1,29 @@
+"""Saturation over liquid and ice, and the static energies.
+
+Source: saturation vapour pressure after Bolton (1980, Mon. Wea. Rev. 108, eq. 10) over liquid, and the Magnus form of Alduchov
+& Eskridge (1996, J. Appl. Meteor. 35) over ice. Every part of the model, host, CRM and network inputs, uses these two.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from parametra.core.constants import GAS_CONSTANT, GAS_CONSTANT_VAPOUR
+
+EPSILON = GAS_CONSTANT / GAS_CONSTANT_VAPOUR
+
+
+def saturation_vapour_pressure_liquid(temperature: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Over liquid [Pa], temperature [K]; the argument is held above 150 K, where the formula has its pole far away."""
+    celsius = jnp.maximum(temperature, 150.0) - 273.15
+    return 611.2 * jnp.exp(17.67 * celsius / (celsius + 243.5))
+
+
+def saturation_vapour_pressure_ice(temperature: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Over ice [Pa], temperature [K]."""
+    celsius = jnp.maximum(temperature, 150.0) - 273.15
+    return 611.21 * jnp.exp(22.587 * celsius / (celsius + 273.86))
+
+
+def saturation_specific_humidity(vapour_pressure: Float[Array, "..."], pressure: Float[Array, "..."]) -> Float[Array, "..."]:
+    """e0/p e/(p - (1 - e0) e) with e0 = Rd/Rv, held at e0 where e exceeds p; pressures in Pa, result in kg/kg."""
+    return EPSILON * vapour_pressure / jnp.maximum(vapour_pressure, pressure - (1.0 - EPSILON) * vapour_pressure)
