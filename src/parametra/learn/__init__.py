@@ -1,1 +1,19 @@
-"""."""
+"""Fit a network: one loop that every study uses.
+
+| name | what it is |
+| --- | --- |
+| `FitConfig` | epochs, batch size, learning rate and its schedule |
+| `fit`, `fit_many` | train one network; several of one shape side by side (vmap) |
+| `History`, `EpochRecord`, `FitProgress` | what training did; what the callbacks are told |
+| `mean_squared_error` | the loss of a regression |
+| `learning_rate_schedule` | steps of Rasp et al. (2018), cosine, constant |
+"""
+
+from parametra.learn.config import FitConfig as FitConfig
+from parametra.learn.history import EpochRecord as EpochRecord
+from parametra.learn.history import FitProgress as FitProgress
+from parametra.learn.history import History as History
+from parametra.learn.loop import fit as fit
+from parametra.learn.loop import fit_many as fit_many
+from parametra.learn.losses import mean_squared_error as mean_squared_error
+from parametra.learn.schedules import learning_rate_schedule as learning_rate_schedule

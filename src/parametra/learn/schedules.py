@@ -1,0 +1,28 @@
+"""Learning rates as functions of the optimiser's step."""
+
+import jax.numpy as jnp
+import optax
+
+from parametra.core.errors import UsageError
+
+
+def learning_rate_schedule(name: str, rate: float, steps_per_epoch: int, epochs: int) -> optax.Schedule:
+    """The learning rate at each step of the optimiser.
+
+    Args:
+        name: "step", rate 5^-floor((1 + epoch)/3), epoch from 0, the schedule of Rasp, Pritchard & Gentine (2018); "cosine", half
+            a cosine from `rate` to zero over the whole training; "constant".
+        rate: the learning rate at the start.
+        steps_per_epoch: optimiser steps in one pass over the data.
+        epochs: passes over the data.
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    if name == "step":
+        return lambda step: rate * 5.0 ** -jnp.floor((1 + jnp.asarray(step) // steps_per_epoch) / 3)
+    if name == "cosine":
+        return optax.cosine_decay_schedule(rate, steps_per_epoch * epochs)
+    if name == "constant":
+        return optax.constant_schedule(rate)
+    raise UsageError(f"Unknown learning-rate schedule {name!r}. Known: step, cosine, constant.")
