@@ -18,8 +18,13 @@ VON_KARMAN = 0.4
 
 def largest_viscosity(grid: CRMGrid) -> np.ndarray:
     """Stability limit of explicit diffusion (z,) [m2 s-1]."""
-    rates = grid.time_step / grid.spacing**2 + grid.time_step / grid.thickness**2
+    rates = grid.time_step * (horizontal_factor(grid) / grid.spacing**2 + 1.0 / grid.thickness**2)
     return 0.09 / rates
+
+
+def horizontal_factor(grid: CRMGrid) -> np.ndarray:
+    """How much larger horizontal mixing is than vertical (z,): (dx/dz)^2, at most 16 as in SAM."""
+    return np.minimum(16.0, (grid.spacing / grid.thickness) ** 2)
 
 
 def smagorinsky(
@@ -109,14 +114,15 @@ def diffuse_momentum(
     """Divergence of the subgrid stress [m s-2]."""
     dx = np.float32(1.0 / grid.spacing)
     density = level_array(grid.interior_density)
-    stress_x = 2.0 * viscosity * (jnp.roll(u, -1, 1) - u) * dx
+    stress_x = (2.0 * dx * level_array(horizontal_factor(grid))) * viscosity * (jnp.roll(u, -1, 1) - u)
     shear = (u[1:] - u[:-1]) * level_array(1.0 / grid.interior_spacing) + (w[1:-1] - jnp.roll(w[1:-1], 1, 1)) * dx
     stress_z = density * 0.5 * (vertical + jnp.roll(vertical, 1, 1)) * shear
     padded = pad_interfaces(stress_z)
     du = (stress_x - jnp.roll(stress_x, 1, 1)) * dx + (padded[1:] - padded[:-1]) * level_array(1.0 / grid.mass)
     stress_w = 2.0 * level_array(grid.density) * viscosity * (w[1:] - w[:-1]) * level_array(1.0 / grid.thickness)
     inverse_inner = level_array(2.0 / (grid.mass[1:] + grid.mass[:-1]))
-    side = stress_z * level_array(grid.interior_spacing)
+    factor = horizontal_factor(grid)
+    side = stress_z * level_array(grid.interior_spacing * 0.5 * (factor[1:] + factor[:-1]))
     dw = ((jnp.roll(side, -1, 1) - side) * dx + stress_w[1:] - stress_w[:-1]) * inverse_inner
     return du, dw
 
@@ -130,7 +136,7 @@ def diffuse_scalar(
 ) -> Float[Array, "z x column"]:
     """Change of q in one step by subgrid mixing; `reference_step` adds a reference profile that varies with height only."""
     side = 0.5 * (viscosity + jnp.roll(viscosity, 1, 1)) * (q - jnp.roll(q, 1, 1))
-    side = side * np.float32(grid.time_step / grid.spacing**2)
+    side = side * level_array(horizontal_factor(grid) * (grid.time_step / grid.spacing**2))
     step = q[1:] - q[:-1]
     if reference_step is not None:
         step = step + reference_step
