@@ -51,9 +51,7 @@ class Closure(Protocol):
         """The closure's own memory at the start (a pytree whose leaves have the column as axis 0; () if it has none)."""
         ...
 
-    def __call__(
-        self, resolved: Resolved, forcing: Forcing, carry: Carry, key: PRNGKeyArray
-    ) -> tuple[Tendency, Fluxes, Carry]:
+    def __call__(self, resolved: Resolved, forcing: Forcing, carry: Carry, key: PRNGKeyArray) -> tuple[Tendency, Fluxes, Carry]:
         """Tendency of the resolved variables over the coming step, the fluxes at the boundaries, and the new memory."""
         ...
 
