@@ -1,0 +1,89 @@
+"""Weights of a stored field: area of a latitude row, mass of a sigma layer, hours between two times.
+
+Everything here reads CF-named xarray objects with dims (time, latitude, longitude, level), level 0 at the top, level coordinate
+sigma (the layer centres), latitude in degrees, time in days (or anything xarray decodes to dates).
+"""
+
+import numpy as np
+import xarray as xr
+
+from parametra.core.constants import GRAVITY, REFERENCE_PRESSURE
+from parametra.core.errors import DataError
+
+TROPOSPHERE_TOP = 18000.0  # Pa: scores are taken from here to the surface, below the layers that only relax
+
+
+def latitude_weights(latitude: xr.DataArray) -> xr.DataArray:
+    """Share of the sphere of each row (latitude,), sum 1: Gaussian weights on a Gaussian grid, else by cos(latitude)."""
+    degrees = np.asarray(latitude, np.float64)
+    nodes, gaussian = np.polynomial.legendre.leggauss(degrees.size)
+    order = np.argsort(degrees)
+    # float32 coordinates carry 4e-6 degrees of rounding; half a hundredth of a degree tells any other grid apart
+    on_gaussian_grid = np.allclose(degrees[order], np.degrees(np.arcsin(nodes)), atol=5e-3)
+    weights = np.empty_like(degrees)
+    weights[order] = gaussian if on_gaussian_grid else np.cos(np.radians(degrees[order]))
+    return xr.DataArray(weights / weights.sum(), dims="latitude", coords={"latitude": latitude})
+
+
+def layer_thickness(level: xr.DataArray) -> xr.DataArray:
+    """Thickness of each layer in sigma (level,), from the centres alone: the top interface is 0, each centre halves its layer.
+
+    Raises:
+        DataError: the centres are not those of layers that fill [0, 1].
+    """
+    centres = np.asarray(level, np.float64)
+    half = np.zeros(centres.size + 1)
+    for k, centre in enumerate(centres):
+        half[k + 1] = 2.0 * centre - half[k]
+    thickness = np.diff(half)
+    if not np.all(thickness > 0) or abs(half[-1] - 1.0) > 1e-4:
+        raise DataError(
+            f"The coordinate level does not hold the centres of sigma layers from 0 to 1 (it ends at {half[-1]:g}). "
+            "Likely cause: pressures, or levels from the ground up. Remedy: store sigma of the layer centres, top first."
+        )
+    return xr.DataArray(thickness / half[-1], dims="level", coords={"level": level})
+
+
+def thickness_below(level: xr.DataArray, top: float = TROPOSPHERE_TOP, surface: float = REFERENCE_PRESSURE) -> xr.DataArray:
+    """Thickness in sigma (level,) of the part of each layer below `top` [Pa], for a surface pressure `surface` [Pa]."""
+    thickness = layer_thickness(level)
+    bottom = thickness.cumsum("level")
+    return (bottom - np.maximum(bottom - thickness, top / surface)).clip(min=0.0)
+
+
+def layer_mass(surface_pressure: xr.DataArray, level: xr.DataArray) -> xr.DataArray:
+    """Mass of each layer [kg m-2], dims of `surface_pressure` [Pa] and level, in float64."""
+    return surface_pressure.astype(np.float64) * (layer_thickness(level) / GRAVITY)
+
+
+def area_mean(field: xr.DataArray) -> xr.DataArray:
+    """Mean over the sphere (float64): rows weighted by area, longitudes alike where there are any."""
+    field = field.astype(np.float64)
+    if "longitude" in field.dims:
+        field = field.mean("longitude")
+    return (field * latitude_weights(field.latitude)).sum("latitude", skipna=False)
+
+
+def column_integral(field: xr.DataArray, surface_pressure: xr.DataArray) -> xr.DataArray:
+    """Sum of `field` x layer mass over the column [unit of field x kg m-2], in float64."""
+    return (field.astype(np.float64) * layer_mass(surface_pressure, field.level)).sum("level", skipna=False)
+
+
+def time_in_days(time: xr.DataArray) -> np.ndarray:
+    """Times as float64 days: numbers are days already unless their units say seconds or hours; dates count from the first one."""
+    values = np.asarray(time)
+    if np.issubdtype(values.dtype, np.number) and not np.issubdtype(values.dtype, np.timedelta64):
+        unit = str(time.attrs.get("units", "days")).split()[0]
+        return values.astype(np.float64) / {"seconds": 86400.0, "s": 86400.0, "hours": 24.0, "h": 24.0}.get(unit, 1.0)
+    elapsed = values - values[0]
+    if np.issubdtype(elapsed.dtype, np.timedelta64):
+        return elapsed / np.timedelta64(1, "D")
+    return np.array([step.total_seconds() / 86400.0 for step in elapsed])
+
+
+def step_in_hours(time: xr.DataArray) -> float:
+    """Hours between neighbouring times (the median; a restart may leave a gap)."""
+    days = time_in_days(time)
+    if days.size < 2:
+        raise DataError("A time step needs two times, the dataset holds one. Remedy: record more than one step.")
+    return float(np.round(np.median(np.diff(days)) * 24.0, 6))

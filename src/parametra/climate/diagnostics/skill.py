@@ -1,0 +1,159 @@
+"""How much of the variance a prediction explains, in the two conventions of the field, which must never be mixed.
+
+pooled (CBRAIN): per level, variance over time and space together. per cell (ClimSim): per grid cell and level over time, then
+the mean over cells. The same network scores 0.57 pooled and 0.31 per cell, so every number carries its convention. Levels or
+cells without variance have no R2: a floor masks them and their number is returned.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from parametra.climate.diagnostics.geometry import TROPOSPHERE_TOP, latitude_weights, step_in_hours, thickness_below
+from parametra.core.errors import UsageError
+
+Convention = Literal["pooled", "per_cell"]
+LEVEL_FLOOR = 1e-6  # a level whose standard deviation is below 1/1000 of that of the liveliest level is masked
+CELL_FLOOR = 1e-2  # a cell whose standard deviation is below 1/10 of the level's root-mean-square one is masked
+WINDOWS = (0.5, 2.0, 6.0, 24.0)  # h
+
+
+@dataclass(frozen=True)
+class Skill:
+    """R2 by level.
+
+    Attributes:
+        r2: (level,) or () for a field without levels, NaN where masked.
+        masked: as `r2`, the number of masked cells; in the pooled convention a masked level counts 1.
+        convention: pooled or per_cell.
+    """
+
+    r2: xr.DataArray
+    masked: xr.DataArray
+    convention: Convention
+
+    @property
+    def total_masked(self) -> int:
+        """Masked levels (pooled) or masked cells over all levels (per cell)."""
+        return int(self.masked.sum())
+
+    def level_mean(self, top: float = TROPOSPHERE_TOP) -> float:
+        """Mean over the levels from `top` [Pa] to the surface, weighted by mass, masked levels left out; a scalar is itself."""
+        return level_mean(self.r2, top)
+
+
+def pooled_r2(truth: xr.DataArray, prediction: xr.DataArray, *, area_weighted: bool = False, floor: float = LEVEL_FLOOR) -> Skill:
+    """R2_z = 1 - mean((y - p)^2) / var(y), mean and variance over all times and columns of a level.
+
+    Samples whose truth is not finite are left out. A prediction that is not finite where the truth is makes the R2 of its level
+    NaN: a broken network must not look good.
+
+    Args:
+        truth: y, any unit, dims among (time, latitude, longitude, level).
+        prediction: p, same unit and dims.
+        area_weighted: weight rows by their area; CBRAIN does not.
+        floor: a level with var(y) below `floor` times the largest var(y) of all levels is masked.
+
+    Source: CBRAIN-CAM, `hor_r2` (Rasp, Pritchard & Gentine 2018, 10.1073/pnas.1810286115); area weights are an option of ours.
+    """
+    truth, prediction, weight = _prepare(truth, prediction, area_weighted)
+    over = [name for name in truth.dims if name != "level"]
+    total = weight.sum(over)
+    mean = (truth.fillna(0.0) * weight).sum(over) / total
+    variance = (((truth - mean) ** 2).fillna(0.0) * weight).sum(over) / total
+    error = _squared_error(truth, prediction, weight, over) / total
+    live = (variance > floor * variance.max()) & (variance > 0)
+    return Skill((1.0 - error / variance.where(live)).rename("r2"), (~live).astype(np.int64).rename("masked"), "pooled")
+
+
+def per_cell_r2(
+    truth: xr.DataArray,
+    prediction: xr.DataArray,
+    *,
+    area_weighted: bool = True,
+    floor: float = CELL_FLOOR,
+    level_floor: float = LEVEL_FLOOR,
+) -> Skill:
+    """R2 = 1 - sum_t (y - p)^2 / sum_t (y - mean_t y)^2 in each cell, then the mean over the cells that are not masked.
+
+    Args:
+        truth: y, any unit, dims (time, ...) and level or not.
+        prediction: p, same unit and dims.
+        area_weighted: weight cells by their area in the mean, as ClimSim does.
+        floor: a cell with a variance below `floor` times the mean cell variance of its level is masked.
+        level_floor: a level with a mean cell variance below `level_floor` times the largest one is masked as a whole.
+
+    Source: ClimSim (Yu et al. 2023, arXiv:2306.08754), which has no floor.
+    """
+    truth, prediction, weight = _prepare(truth, prediction, area_weighted=False)
+    cells = [name for name in truth.dims if name not in ("time", "level")]
+    count = weight.sum("time")
+    mean = (truth.fillna(0.0) * weight).sum("time") / count
+    variance = (((truth - mean) ** 2).fillna(0.0) * weight).sum("time") / count
+    typical = variance.mean(cells) if cells else variance
+    live = (variance > floor * typical) & (typical > level_floor * typical.max())
+    r2 = 1.0 - _squared_error(truth, prediction, weight, ["time"]) / count / variance.where(live)
+    if not cells:
+        return Skill(r2.rename("r2"), (~live).astype(np.int64).rename("masked"), "per_cell")
+    area = live.astype(np.float64)
+    if area_weighted and "latitude" in cells:
+        area = area * latitude_weights(truth.latitude)
+    share = area.sum(cells)
+    mean_r2 = (r2.where(live, 0.0) * area).sum(cells, skipna=False) / share.where(share > 0)
+    return Skill(mean_r2.rename("r2"), (~live).sum(cells).astype(np.int64).rename("masked"), "per_cell")
+
+
+def window_mean(field: xr.DataArray, hours: float, step_hours: float | None = None) -> xr.DataArray:
+    """Means over consecutive windows of `hours`; an incomplete last window is dropped.
+
+    Raises:
+        UsageError: the window is not a whole number of steps, or longer than the record.
+    """
+    step = step_in_hours(field.time) if step_hours is None else step_hours
+    count = round(hours / step)
+    if count < 1 or abs(count * step - hours) > 1e-6 * hours or count > field.sizes["time"]:
+        raise UsageError(
+            f"A window of {hours:g} h does not fit a record of {field.sizes['time']} steps of {step:g} h. "
+            "Remedy: a window that is a whole number of steps and not longer than the record."
+        )
+    return field if count == 1 else field.coarsen(time=count, boundary="trim").mean()
+
+
+def level_mean(by_level: xr.DataArray, top: float = TROPOSPHERE_TOP) -> float:
+    """Mass-weighted mean over the levels from `top` [Pa] to the surface, NaN levels left out; a scalar is itself."""
+    if "level" not in by_level.dims:
+        return float(by_level)
+    weight = thickness_below(by_level.level, top).where(np.isfinite(by_level), 0.0)
+    total = float(weight.sum())
+    return float((by_level.fillna(0.0) * weight).sum()) / total if total > 0 else float("nan")
+
+
+def fraction_of_ceiling(r2: float, linear: float, ceiling: float) -> float:
+    """(R2 - linear) / (ceiling - linear): 0 is linear regression, 1 the noise ceiling; NaN where that is not above linear."""
+    return (r2 - linear) / (ceiling - linear) if ceiling > linear else float("nan")
+
+
+def _prepare(
+    truth: xr.DataArray, prediction: xr.DataArray, area_weighted: bool
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Both fields in float64 on one set of dims, and the weight of each sample, zero where the truth is not finite."""
+    if set(truth.dims) != set(prediction.dims) or any(truth.sizes[name] != prediction.sizes[name] for name in truth.dims):
+        raise UsageError(
+            f"Truth {dict(truth.sizes)} and prediction {dict(prediction.sizes)} differ in shape. "
+            "Remedy: score both on the same steps and grid."
+        )
+    truth = truth.astype(np.float64)
+    # by position: coordinates that went through float32 once must not empty the intersection
+    prediction = truth.copy(data=prediction.transpose(*truth.dims).values.astype(np.float64))
+    finite = truth.notnull() & (abs(truth) < np.inf)
+    weight = finite.astype(np.float64)
+    if area_weighted and "latitude" in truth.dims:
+        weight = weight * latitude_weights(truth.latitude)
+    return truth.where(finite), prediction.where(finite), weight
+
+
+def _squared_error(truth: xr.DataArray, prediction: xr.DataArray, weight: xr.DataArray, over: list) -> xr.DataArray:
+    used = weight > 0
+    return ((truth.where(used, 0.0) - prediction.where(used, 0.0)) ** 2 * weight).sum(over, skipna=False)
