@@ -31,8 +31,8 @@ def twin_run(
         carry: the closure's memory of C columns at the start (of all columns together, not in blocks).
         trajectory: (resolved, forcing) of those C columns, step after step; may be a generator.
         seed: of the perturbation, and of the closure's own random numbers.
-        perturb: `perturb(carry, resolved, key)` gives the memory of twins x C columns perturbed in the cells, and re-centred: what
-            the host sees of it must not change.
+        perturb: `perturb(carry, resolved, key)` gives the memory of twins x C columns perturbed in the cells, and re-centred:
+            what the host sees of it must not change.
         twins: number of copies, at least 2.
         target: `target(tendency, fluxes)` gives the named arrays to compare, axis 0 the column.
         keep: steps of the trajectory whose targets are returned; all if None.
