@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 Value = float | int | str | tuple[float | int | str, str]
 
@@ -13,7 +13,7 @@ class Progress:
     """Shows how far a stage is and what its world looks like; use as a context manager.
 
     Args:
-        stream: where to write; standard error by default, so that standard output stays free for results.
+        stream: text stream to write to; standard error by default, so that standard output stays free for results.
         interval: least time between two plain lines of one stage [s].
         clock: monotonic seconds, for tests.
 
@@ -21,7 +21,7 @@ class Progress:
         on_update: called at every update; the runner keeps its books there.
     """
 
-    def __init__(self, stream: TextIO | None = None, interval: float = 10.0, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, stream: Any = None, interval: float | int = 10.0, clock: Callable[[], float] = time.monotonic):
         self.stream = sys.stderr if stream is None else stream
         self.on_update: Callable[[], None] | None = None
         self.interval, self.clock = interval, clock
@@ -42,7 +42,7 @@ class Progress:
             self.bar.stop()
             self.bar = None
 
-    def update(self, stage: str, fraction: float, **values: Value) -> None:
+    def update(self, stage: str, fraction: float | int, **values: Value) -> None:
         """Say that `stage` is done to `fraction` (0 to 1), with `values` such as day=3.5 or wind=(54.0, "m/s")."""
         if self.on_update is not None:
             self.on_update()
@@ -65,7 +65,7 @@ class Progress:
             self.stream.write(text + "\n")
             self.stream.flush()
 
-    def line(self, stage: str, fraction: float, seconds: float, values: dict[str, Value]) -> str:
+    def line(self, stage: str, fraction: float | int, seconds: float | int, values: dict[str, Value]) -> str:
         """The text of one update; the time left is linear from what this process has done of the stage."""
         done = fraction - self.started_at
         left = f"{_clock_text(seconds * (1 - fraction) / done)} left" if done > 0 and fraction < 1 else _clock_text(seconds)
@@ -79,6 +79,6 @@ def _value_text(name: str, value: Value) -> str:
     return f"{name.replace('_', ' ')} {text}{' ' + unit if unit else ''}"
 
 
-def _clock_text(seconds: float) -> str:
+def _clock_text(seconds: float | int) -> str:
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}" if whole >= 3600 else f"{whole // 60}:{whole % 60:02d}"

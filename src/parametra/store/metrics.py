@@ -23,9 +23,9 @@ class Metric:
     """
 
     name: str
-    value: float
+    value: float | int
     unit: str
-    target: float | Sequence[float] | None = None
+    target: float | int | Sequence[float | int] | None = None
     better: Literal["lower", "higher", "inside"] = "lower"
     kind: Literal["physics", "skill", "cost"] = "physics"
     source: str = ""

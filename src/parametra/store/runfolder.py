@@ -110,7 +110,7 @@ class RunFolder:
         """Record that the stage is finished, with what later stages need of it (numbers, text, lists, dicts)."""
         self.log("stage_done", stage=name, payload=payload)
 
-    def add_cost(self, name: str, seconds: float) -> None:
+    def add_cost(self, name: str, seconds: float | int) -> None:
         """Add wall time to the cost `name` [s]; interruptions do not lose what was recorded."""
         self.log("cost", name=name, seconds=float(seconds))
 

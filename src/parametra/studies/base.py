@@ -70,6 +70,7 @@ class Study:
         stages: in the order in which they run.
         network_function: path of one of its network files -> (function (batch, inputs) -> (batch, outputs), number of inputs,
             number of outputs), normalisation inside.
+        folder: where its preset files NAME-PRESET.toml are; those of the package by default.
     """
 
     name: str
@@ -77,11 +78,14 @@ class Study:
     config: type[Config]
     stages: tuple[Stage, ...]
     network_function: Callable[[Path], tuple[Callable[[Any], Any], int, int]] | None = None
+    folder: Path | None = None
 
     def presets(self) -> list[str]:
         """The names of its presets, the quickest first."""
         prefix = f"{self.name}-"
-        files = [entry.name for entry in _folder().iterdir() if entry.name.startswith(prefix) and entry.name.endswith(".toml")]
+        files = [
+            entry.name for entry in self._folder().iterdir() if entry.name.startswith(prefix) and entry.name.endswith(".toml")
+        ]
         names = [file.removeprefix(prefix).removesuffix(".toml") for file in files]
         return sorted(names, key=lambda name: self.about(name).minutes)
 
@@ -95,10 +99,13 @@ class Study:
         return resolve(self.config, table, overrides)
 
     def _file(self, preset: str) -> Traversable:
-        file = _folder() / f"{self.name}-{preset}.toml"
+        file = self._folder() / f"{self.name}-{preset}.toml"
         if "/" in preset or not file.is_file():
             raise UsageError(f'Study {self.name} has no preset "{preset}". Known presets: {", ".join(self.presets())}.')
         return file
+
+    def _folder(self) -> Traversable:
+        return self.folder or resources.files("parametra.studies") / "presets"
 
 
 def lazy(target: str) -> Callable[..., Any]:
@@ -109,10 +116,6 @@ def lazy(target: str) -> Callable[..., Any]:
         return getattr(importlib.import_module(module), name)(*arguments)
 
     return call
-
-
-def _folder() -> Traversable:
-    return resources.files("parametra.studies") / "presets"
 
 
 def _load(file: Traversable) -> dict[str, Any]:
