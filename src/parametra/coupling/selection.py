@@ -1,7 +1,7 @@
 """Selection: among networks of equal offline skill, the one that keeps the climate in a short coupled run."""
 
 from collections.abc import Callable, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,10 +9,8 @@ from parametra.core.errors import PhysicalStopError
 from parametra.coupling.ensemble import run_many
 from parametra.coupling.protocols import Closure
 
-T = TypeVar("T")
 
-
-class Candidate(NamedTuple, Generic[T]):
+class Candidate(NamedTuple):
     """How a candidate did in its trial.
 
     Attributes:
@@ -24,13 +22,11 @@ class Candidate(NamedTuple, Generic[T]):
 
     name: str
     score: float
-    outcome: T | None
+    outcome: Any
     stop: PhysicalStopError | None
 
 
-def select(
-    candidates: Mapping[str, Closure], trial: Callable[[Closure], tuple[float, T]], threads: int = 1
-) -> list[Candidate[T]]:
+def select(candidates: Mapping[str, Closure], trial: Callable[[Closure], tuple[Any, Any]], threads: int = 1) -> list[Candidate]:
     """All candidates, best first.
 
     Args:
@@ -42,7 +38,7 @@ def select(
         Survivors by score, then the crashed ones, those that lasted longest first.
     """
     jobs = {name: lambda closure=closure: trial(closure) for name, closure in candidates.items()}
-    ranked: list[Candidate[T]] = []
+    ranked: list[Candidate] = []
     for name, result in run_many(jobs, threads).items():
         if isinstance(result, PhysicalStopError):
             ranked.append(Candidate(name, np.inf, None, result))
