@@ -19,7 +19,7 @@ def _daylight(turn: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def cosine_zenith(step: Int[Array, ""], steps_per_day: int, grid: ColumnGrid) -> Float[Array, " column"]:
-    """Cosine of the zenith angle, averaged over step number `step` (column,), zero at night; longitude 0 has noon at half a day."""
+    """Cosine of the zenith angle, averaged over step number `step`, zero at night; longitude 0 has noon at half a day."""
     start = (step % steps_per_day).astype(float) / steps_per_day + jnp.asarray(grid.column_longitude / 360.0)
     mean = (_daylight(start + 1.0 / steps_per_day) - _daylight(start)) * (steps_per_day / (2.0 * np.pi))
     return jnp.maximum(mean, 0.0) * jnp.asarray(np.cos(np.radians(grid.column_latitude)))

@@ -17,9 +17,9 @@ def aquaplanet_temperature(
 ) -> np.ndarray:
     """Sea surface temperature [K] with its maximum at 5 N, from latitude and longitude in degrees (any shape), float64.
 
-    T = offset + 13.5 (2 - z - z^2) in Celsius, with z = sin^2 of (latitude - 5) pi / 110 to the north and pi / 130 to the south, 1
-    poleward of 60. `wave` adds a zonal wave number one of that amplitude [K] between 25 S and 35 N (the "3KW1" experiment has 3), and
-    `warming` a uniform one [K].
+    T = offset + 13.5 (2 - z - z^2) in Celsius, with z = sin^2 of (latitude - 5) pi / 110 to the north and pi / 130 to the
+    south, 1 poleward of 60. `wave` adds a zonal wave number one of that amplitude [K] between 25 S and 35 N (3 in the "3KW1"
+    experiment), and `warming` a uniform change [K].
 
     Source: Andersen & Kuang (2012, J. Climate 25, 2782), with the constants used by Rasp, Pritchard & Gentine (2018).
     """
@@ -41,8 +41,8 @@ def bulk_fluxes(
 ) -> tuple[Float[Array, " column"], Float[Array, " column"]]:
     """Upward sensible and latent heat flux [W m-2], rho C V (X_s - X_1), from the lowest layer at `sigma`.
 
-    X is cp times the temperature brought dry-adiabatically to the surface, and Lc times the specific humidity; over the sea it is 0.98 of
-    saturation. The lowest layer is some hundred metres up, so that the adiabat matters: without it neutral air would be heated.
+    X is cp times the temperature brought dry-adiabatically to the surface, and Lc times the specific humidity; over the sea that
+    is 0.98 of saturation. The lowest layer is some hundred metres up: without the adiabat neutral air would be heated.
     """
     temperature, humidity, pressure = state.temperature[:, -1], state.specific_humidity[:, -1], state.surface_pressure
     transfer = pressure / (GAS_CONSTANT * temperature) * exchange * wind_speed(state, gustiness)

@@ -4,6 +4,7 @@
 - `config`, `levels`: what can be chosen
 - `core`: the adapter to the spectral dynamical core
 - `profiles`, `mixing`: the host's own physics: relaxation, sponge, drag, vertical diffusion
-- `positivity`, `conservation`: the fixers; `ledger`: what they did; `budget`: float64 sums
+- `physics`, `transport`: the two halves of a step; `state`: what it acts on
+- `fixers`: positivity, mass, water, energy; `sums`: how they weigh; `ledger`: what they did; `budget`: float64 sums
 - `spinup`: the start state
 """

@@ -1,11 +1,11 @@
 """The resolved atmosphere as a host: spectral dynamics, explicit surface and stratosphere, fixers, a ledger.
 
-One step is a Lie split: physics at fixed surface pressure, dynamics, then the fixers. They come in the order column filler, dry mass,
-water, energy, since water and energy are weighed with the mass that is final.
+One step is a Lie split: physics at fixed surface pressure, dynamics, then the fixers. They come in the order column filler, dry
+mass, water, energy, since water and energy are weighed with the final mass.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import jax.numpy as jnp
@@ -17,15 +17,19 @@ from parametra.climate.columns import ColumnForcing, ColumnState, ColumnTendency
 from parametra.climate.grid import ColumnGrid
 from parametra.climate.host.budget import budget
 from parametra.climate.host.config import HostConfig
-from parametra.climate.host.conservation import GlobalSums
 from parametra.climate.host.core import ModalState, SpectralCore
+from parametra.climate.host.fixers.energy import restore_energy
+from parametra.climate.host.fixers.mass import restore_mass
+from parametra.climate.host.fixers.positivity import fill_columns
+from parametra.climate.host.fixers.water import restore_water
 from parametra.climate.host.ledger import Ledger, Totals
 from parametra.climate.host.physics import HostPhysics
-from parametra.climate.host.positivity import fill_columns
 from parametra.climate.host.spinup import spin_up
 from parametra.climate.host.state import HostState
+from parametra.climate.host.sums import GlobalSums
+from parametra.climate.host.transport import Transport
 from parametra.climate.surface import aquaplanet_temperature, bulk_fluxes
-from parametra.core.constants import GRAVITY, HEAT_CAPACITY
+from parametra.core.constants import GRAVITY
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Atmosphere:
     Equal configurations are equal atmospheres, so one can be a static argument of a compiled function.
     """
 
-    config: HostConfig = HostConfig()
+    config: HostConfig = field(default_factory=HostConfig)
 
     @cached_property
     def core(self) -> SpectralCore:
@@ -56,6 +60,11 @@ class Atmosphere:
     def physics(self) -> HostPhysics:
         """The explicit physics."""
         return HostPhysics(self.config, self.grid, self.sums)
+
+    @cached_property
+    def transport(self) -> Transport:
+        """Resolved dynamics of a step."""
+        return Transport(self.config, self.core, self.sums)
 
     @cached_property
     def surface_temperature(self) -> np.ndarray:
@@ -97,75 +106,43 @@ class Atmosphere:
 
     def step(self, state: HostState, tendency: ColumnTendency) -> HostState:
         """The state one step later. The tendency holds all of the closure's work, the surface fluxes included."""
-        dt, sums, core = self.time_step, self.sums, self.core
-        before = state.columns
+        dt, sums, core, before = self.time_step, self.sums, self.core, state.columns
         after, physics = self.physics(before, tendency)
+        moved = self.transport(state.modal, before, after)
 
-        increment = core.to_modal(after.temperature - before.temperature)
-        curl, divergence = core.curl_and_divergence(
-            after.eastward_wind - before.eastward_wind, after.northward_wind - before.northward_wind
-        )
-        modal = ModalState(
-            state.modal.vorticity + curl, state.modal.divergence + divergence, state.modal.temperature + increment,
-            state.modal.log_pressure,
-        )  # fmt: skip
-        humidity = core.to_modal(after.specific_humidity)
-        pressure_modes = core.to_modal(before.surface_pressure[:, None])
-        thickness = jnp.asarray(self.grid.layer_thickness, increment.dtype)
+        humidity, water_moved, missing = fill_columns(moved.humidity, self.grid.layer_thickness)
+        pressure, mass_change = restore_mass(core.surface_pressure(moved.modal), sums)
+        water, water_gain = sums.water(before), dt * physics.closure_moistening + state.water_debt
+        humidity, water_made = restore_water(humidity, pressure, sums, water, water_gain)
 
-        def truncated(modes, columns):
-            """Change of the global sum by the cut at the truncation; the quadrature of a product of cut fields is a product of modes."""
-            kept = jnp.sum(jnp.sum(modes * pressure_modes, axis=(1, 2)) * thickness) / (4.0 * np.pi * GRAVITY)
-            return kept - sums.integral(columns, before.surface_pressure)
+        wind = core.wind(moved.modal)
+        deviation = core.to_columns(moved.modal.temperature)  # small numbers: a small increment is not rounded away
+        energy, heating = sums.energy(before), physics.closure_heating + physics.closure_work + physics.stratospheric_relaxation
+        energy_gain = dt * heating + state.energy_debt
+        unfixed = ColumnState(deviation + self.config.reference_temperature, humidity, *wind, pressure)
+        warming, energy_made = restore_energy(unfixed, sums, energy, energy_gain)
+        columns = ColumnState((deviation + warming) + self.config.reference_temperature, humidity, *wind, pressure)
 
-        moved_modal, moved_humidity = core.integrate(modal, humidity)
-        moved_modal, moved_humidity, lost = core.diffuse(moved_modal, moved_humidity)
-        temperature_modes = core.add_mean(moved_modal.temperature, lost / HEAT_CAPACITY)
-        diffusion_energy = jnp.sum(lost * thickness) * (self.config.mean_surface_pressure / GRAVITY)
-
-        keep = self._noise_kept
-        raw_humidity = core.to_columns(moved_humidity - keep * humidity) + keep * after.specific_humidity
-        filled, moved, missing = fill_columns(raw_humidity, self.grid.layer_thickness)
-
-        raw_pressure = core.surface_pressure(moved_modal)
-        mass_factor = sums.mass_factor(raw_pressure)
-        pressure = raw_pressure * (1.0 + mass_factor)
-        log_pressure = core.add_mean(moved_modal.log_pressure, jnp.log1p(mass_factor))
-
-        water_before, water_filled = sums.water(before), sums.integral(filled, pressure)
-        water_wanted = dt * physics.closure_moistening + state.water_debt
-        water_made = (water_before - water_filled) + water_wanted
-        filled = filled + filled * (water_made / jnp.maximum(water_filled, 1e-12))
-
-        u, v = core.wind(moved_modal)
-        anomaly = core.to_columns(temperature_modes)
-        energy_before = sums.energy(before)
-        energy_wanted = (
-            dt * (physics.closure_heating + physics.closure_work + physics.stratospheric_relaxation) + state.energy_debt
-        )
-        raw = ColumnState(anomaly + self.config.reference_temperature, filled, u, v, pressure)
-        energy_made = (energy_before - sums.energy(raw)) + energy_wanted
-        warming = sums.warming(energy_made)
-        columns = ColumnState((anomaly + warming) + self.config.reference_temperature, filled, u, v, pressure)
-
-        missing_water = sums.mean(pressure * missing) / GRAVITY
         ledger = Ledger(
             **physics._asdict(),
-            diffusion_heating=diffusion_energy / dt,
-            negative_humidity=sums.mean(jnp.mean((raw_humidity < 0.0).astype(pressure.dtype), axis=1)),
-            column_fill=sums.mean(pressure * moved) / (GRAVITY * dt),
-            global_fill=missing_water / dt,
+            diffusion_heating=moved.diffusion_heat / dt,
+            negative_humidity=sums.mean(jnp.mean(moved.humidity < 0.0, axis=1, dtype=humidity.dtype)),
+            column_fill=sums.mean(pressure * water_moved) / (GRAVITY * dt),
+            global_fill=sums.mean(pressure * missing) / (GRAVITY * dt),
             water_fixer=water_made / dt,
-            mass_fixer=mass_factor * (self.config.mean_surface_pressure / (GRAVITY * dt)),
+            mass_fixer=mass_change * (self.config.mean_surface_pressure / (GRAVITY * dt)),
             energy_fixer=energy_made / dt,
-            truncated_water=(1.0 - keep) * truncated(humidity, after.specific_humidity) / dt,
-            truncated_heat=HEAT_CAPACITY * truncated(increment, after.temperature - before.temperature) / dt,
+            truncated_water=moved.truncated_water / dt,
+            truncated_heat=moved.truncated_heat / dt,
         )
-        modal = ModalState(moved_modal.vorticity, moved_modal.divergence, core.add_mean(temperature_modes, warming), log_pressure)
+        modal = ModalState(
+            moved.modal.vorticity, moved.modal.divergence, core.add_mean(moved.modal.temperature, warming),
+            core.add_mean(moved.modal.log_pressure, jnp.log1p(mass_change)),
+        )  # fmt: skip
         return HostState(
             modal, columns, *self._fluxes(columns), state.step + 1,
-            water_debt=water_wanted - (sums.water(columns) - water_before),
-            energy_debt=energy_wanted - (sums.energy(columns) - energy_before),
+            water_debt=water_gain - (sums.water(columns) - water),
+            energy_debt=energy_gain - (sums.energy(columns) - energy),
             ledger=ledger, totals=state.totals.add(ledger),
         )  # fmt: skip
 
@@ -174,13 +151,8 @@ class Atmosphere:
         return state.ledger.entries()
 
     def budget(self, state: HostState) -> Mapping[str, float]:
-        """Global means in float64: mass, water vapour, energy, angular momentum, and each ledger entry averaged over all steps."""
+        """Global means in float64: mass, vapour, energy, angular momentum, and every ledger entry, its mean over all steps."""
         return budget(self.grid, state)
-
-    @cached_property
-    def _noise_kept(self) -> float:
-        hours = self.config.humidity_noise_hours
-        return float(np.exp(-self.time_step / (3600.0 * hours))) if hours > 0.0 else 0.0
 
     def _fluxes(self, columns: ColumnState) -> tuple[Float[Array, " column"], Float[Array, " column"]]:
         sea = self.config.surface

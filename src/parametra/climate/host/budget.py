@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import jax
 import numpy as np
 
 from parametra.climate.grid import ColumnGrid
@@ -13,13 +14,9 @@ EARTH_ROTATION = 7.292e-5  # s-1, that of the dynamical core
 
 def budget(grid: ColumnGrid, state: HostState) -> Mapping[str, float]:
     """Area means: `mass` and `water_vapour` [kg m-2], `energy` [J m-2], `angular_momentum` [kg s-1], and the mean ledger."""
-    columns = state.columns
-    pressure, temperature, humidity, u, v = (
-        np.asarray(x, np.float64)
-        for x in (
-            columns.surface_pressure, columns.temperature, columns.specific_humidity, columns.eastward_wind, columns.northward_wind,
-        )
-    )  # fmt: skip
+    columns = jax.tree.map(lambda x: np.asarray(x, np.float64), state.columns)
+    pressure, temperature, humidity = columns.surface_pressure, columns.temperature, columns.specific_humidity
+    u, v = columns.eastward_wind, columns.northward_wind
     mass = grid.layer_mass(pressure) * grid.area_weight[:, None]
     arm = EARTH_RADIUS * np.cos(np.radians(grid.column_latitude))[:, None]
     sums = {

@@ -15,65 +15,69 @@ Profile = tuple[tuple[float, float], ...]
 class SpinUpConfig(Config):
     """The start: days of relaxation towards a radiative-convective profile, so that jets and eddies exist on day zero."""
 
-    days: float = Field(60.0, ge=0.0, le=1000.0, description="length of the relaxation run [d]")
+    days: float = Field(default=60.0, ge=0.0, le=1000.0, description="length of the relaxation run [d]")
     offset: float = Field(
-        1.5, ge=-30.0, le=30.0, description="surface air of the target profile is colder than the sea by this [K]"
+        default=1.5, ge=-30.0, le=30.0, description="surface air of the target profile is colder than the sea by this [K]"
     )
-    exponent: float = Field(0.1755, gt=0.0, lt=0.5, description="target profile falls as sigma to this power [1]")
-    minimum: float = Field(203.0, ge=150.0, le=260.0, description="coldest temperature of the target profile [K]")
-    temperature_days: float = Field(10.0, gt=0.0, le=1000.0, description="relaxation time of temperature [d]")
-    humidity_days: float = Field(1.0, gt=0.0, le=1000.0, description="relaxation time of specific humidity [d]")
-    humidity: float = Field(0.77, ge=0.0, le=1.0, description="relative humidity of the target at the surface [1]")
-    noise: float = Field(0.3, ge=0.0, le=5.0, description="standard deviation of the first temperature perturbation [K]")
+    exponent: float = Field(default=0.1755, gt=0.0, lt=0.5, description="target profile falls as sigma to this power [1]")
+    minimum: float = Field(default=203.0, ge=150.0, le=260.0, description="coldest temperature of the target profile [K]")
+    temperature_days: float = Field(default=20.0, gt=0.0, le=1000.0, description="relaxation time of temperature [d]")
+    humidity_days: float = Field(default=1.0, gt=0.0, le=1000.0, description="relaxation time of specific humidity [d]")
+    humidity: float = Field(default=0.77, ge=0.0, le=1.0, description="relative humidity of the target at the surface [1]")
+    noise: float = Field(default=2.0, ge=0.0, le=5.0, description="standard deviation of the first perturbation [K]")
 
 
 class SurfaceConfig(Config):
     """The prescribed sea and the exchange with it."""
 
-    offset: float = Field(2.0, ge=-40.0, le=30.0, description="sea surface temperature poleward of 60 degrees [Celsius]")
-    wave: float = Field(0.0, ge=0.0, le=10.0, description="amplitude of a zonal wave number one, 3 in the 3KW1 experiment [K]")
-    warming: float = Field(0.0, ge=-20.0, le=20.0, description="uniform change of sea surface temperature [K]")
-    exchange: float = Field(1.2e-3, ge=0.0, le=1e-2, description="bulk coefficient of heat and moisture [1]")
-    drag: float = Field(1.5e-3, ge=0.0, le=1e-1, description="bulk coefficient of momentum [1]")
-    gustiness: float = Field(5.0, ge=0.0, le=20.0, description="wind speed of unresolved gusts [m s-1]")
+    offset: float = Field(default=2.0, ge=-40.0, le=30.0, description="sea surface temperature poleward of 60 degrees [Celsius]")
+    wave: float = Field(default=0.0, ge=0.0, le=10.0, description="amplitude of a zonal wave number one, 3KW1 has 3 [K]")
+    warming: float = Field(default=0.0, ge=-20.0, le=20.0, description="uniform change of sea surface temperature [K]")
+    exchange: float = Field(default=1.2e-3, ge=0.0, le=1e-2, description="bulk coefficient of heat and moisture [1]")
+    drag: float = Field(default=1.5e-3, ge=0.0, le=1e-1, description="bulk coefficient of momentum [1]")
+    gustiness: float = Field(default=5.0, ge=0.0, le=20.0, description="wind speed of unresolved gusts [m s-1]")
 
 
 class HostConfig(Config):
     """The resolved atmosphere: grid, step, diffusion and the physics that stays explicit in every run."""
 
-    truncation: int = Field(15, ge=5, le=170, description="largest total wave number kept [1]")
-    longitudes: int = Field(32, ge=12, le=1024, description="grid points on a circle of latitude [1]")
-    latitudes: int = Field(16, ge=6, le=512, description="Gaussian circles of latitude [1]")
-    sigma_half: tuple[float, ...] = Field(LEVELS_20, min_length=4, description="interfaces of the layers, 0 at the top to 1 [1]")
-    time_step: float = Field(1800.0, ge=10.0, le=7200.0, description="step, a whole number of them in a day [s]")
+    truncation: int = Field(default=15, ge=5, le=170, description="largest total wave number kept [1]")
+    longitudes: int = Field(default=32, ge=12, le=1024, description="grid points on a circle of latitude [1]")
+    latitudes: int = Field(default=16, ge=6, le=512, description="Gaussian circles of latitude [1]")
+    sigma_half: tuple[float, ...] = Field(default=LEVELS_20, min_length=4, description="interfaces of the layers, 0 to 1 [1]")
+    time_step: float = Field(default=1800.0, ge=10.0, le=7200.0, description="step, a whole number of them in a day [s]")
     stepper: Literal["imex_rk_sil3", "crank_nicolson_rk2", "crank_nicolson_rk3"] = Field(
-        "imex_rk_sil3", description="time stepping of the dynamical core"
+        default="imex_rk_sil3", description="time stepping of the dynamical core"
     )
     mean_surface_pressure: float = Field(
-        1.0e5, ge=2.0e4, le=2.0e5, description="global mean of surface pressure, kept for ever [Pa]"
+        default=1.0e5, ge=2.0e4, le=2.0e5, description="global mean of surface pressure, kept for ever [Pa]"
     )
-    reference_temperature: float = Field(288.0, ge=200.0, le=350.0, description="isothermal reference of the implicit terms [K]")
+    reference_temperature: float = Field(default=288.0, ge=200.0, le=350.0, description="isothermal, of the implicit terms [K]")
     diffusion_hours: float = Field(
-        6.0, gt=0.0, le=1000.0, description="horizontal diffusion: e-folding at the last wave number [h]"
+        default=6.0, gt=0.0, le=1000.0, description="horizontal diffusion: e-folding at the last wave number [h]"
     )
-    diffusion_order: int = Field(3, ge=1, le=8, description="horizontal diffusion: power of the Laplacian [1]")
-    humidity_noise_hours: float = Field(0.0, ge=0.0, le=24.0, description="decay of humidity that the truncation cannot hold [h]")
-    momentum_diffusion: float = Field(1.0, ge=0.0, le=100.0, description="vertical diffusion of wind everywhere [m2 s-1]")
+    diffusion_order: int = Field(default=3, ge=1, le=8, description="horizontal diffusion: power of the Laplacian [1]")
+    humidity_noise_hours: float = Field(
+        default=0.0, ge=0.0, le=24.0, description="decay of humidity finer than the truncation [h]"
+    )
+    momentum_diffusion: float = Field(default=1.0, ge=0.0, le=100.0, description="vertical diffusion of wind everywhere [m2 s-1]")
     boundary_diffusion: float = Field(
-        20.0, ge=0.0, le=500.0, description="more of it at the ground, a Gaussian in 1 - sigma [m2 s-1]"
+        default=20.0, ge=0.0, le=500.0, description="more of it at the ground, a Gaussian in 1 - sigma [m2 s-1]"
     )
-    boundary_depth: float = Field(0.12, gt=0.0, le=1.0, description="width of that Gaussian in sigma [1]")
-    scalar_diffusion: float = Field(1.0, ge=0.0, le=100.0, description="vertical diffusion of temperature and humidity [m2 s-1]")
-    stratosphere: float = Field(205.0, ge=150.0, le=280.0, description="temperature that the top layers are relaxed to [K]")
+    boundary_depth: float = Field(default=0.12, gt=0.0, le=1.0, description="width of that Gaussian in sigma [1]")
+    scalar_diffusion: float = Field(default=1.0, ge=0.0, le=100.0, description="of temperature and humidity, vertical [m2 s-1]")
+    stratosphere: float = Field(
+        default=205.0, ge=150.0, le=280.0, description="temperature that the top layers are relaxed to [K]"
+    )
     stratosphere_days: Profile = Field(
-        ((0.015, 10.0), (0.045, 15.0), (0.0775, 20.0), (0.115, 40.0)),
+        default=((0.015, 10.0), (0.045, 15.0), (0.0775, 20.0), (0.115, 40.0)),
         description="relaxation time [d] at sigma, none two layers below",
     )
     sponge_days: Profile = Field(
-        ((0.015, 0.5), (0.045, 2.0)), description="damping time of wind [d] at sigma, none a layer below"
+        default=((0.015, 0.5), (0.045, 2.0)), description="damping time of wind [d] at sigma, none a layer below"
     )
-    surface: SurfaceConfig = Field(SurfaceConfig(), description="the sea")
-    spin_up: SpinUpConfig = Field(SpinUpConfig(), description="the start state")
+    surface: SurfaceConfig = Field(default=SurfaceConfig(), description="the sea")
+    spin_up: SpinUpConfig = Field(default=SpinUpConfig(), description="the start state")
 
     @property
     def steps_per_day(self) -> int:
@@ -84,8 +88,8 @@ class HostConfig(Config):
     def _lawful(self) -> "HostConfig":
         if self.latitudes % 2 or self.latitudes < self.truncation + 1 or self.longitudes < 2 * self.truncation + 1:
             raise ValueError(
-                f"a grid of {self.longitudes} x {self.latitudes} points cannot hold wave number {self.truncation}: it takes an even number of "
-                f"latitudes, at least truncation + 1, and at least 2 truncation + 1 longitudes"
+                f"a grid of {self.longitudes} x {self.latitudes} points cannot hold wave number {self.truncation}: it takes "
+                f"an even number of latitudes, at least truncation + 1, and at least 2 truncation + 1 longitudes"
             )
         half = self.sigma_half
         if half[0] != 0.0 or abs(half[-1] - 1.0) > 1e-9 or any(below <= above for above, below in pairwise(half)):

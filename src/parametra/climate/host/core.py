@@ -3,8 +3,8 @@
 Moist primitive equations in sigma, vorticity and divergence, semi-implicit; virtual temperature in the pressure gradient and in
 the conversion of energy, one heat capacity for moist and dry air as in the rest of the model. Two choices of ours:
 
-- log surface pressure is that of ps over its mean. The equations only know its gradient, and near zero float32 holds the mean mass
-  a thousand times better.
+- log surface pressure is that of ps over its mean. The equations only know its gradient, and near zero float32 holds the mean
+  mass a thousand times better.
 - matrix products in full precision: the bf16 emulation that dinosaur takes on a GPU has been miscompiled there.
 
 Inside, modal arrays are (level, m, l) and dimensionless: length in Earth radii, time in 1 / (2 Omega), temperature in K.
@@ -13,6 +13,7 @@ Inside, modal arrays are (level, m, l) and dimensionless: length in Earth radii,
 import importlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -46,25 +47,20 @@ class SpectralCore:
     config: HostConfig
 
     @cached_property
-    def library(self):
+    def library(self) -> dict[str, Any]:
         """The modules of dinosaur that are used; imported late, since the import takes seconds."""
         names = (
-            "coordinate_systems",
-            "primitive_equations",
-            "scales",
-            "sigma_coordinates",
-            "spherical_harmonic",
-            "time_integration",
-            "units",
-        )
-        modules = {name: importlib.import_module(f"dinosaur.{name}") for name in names}
-        importlib.import_module("dinosaur.jax_numpy_utils").FLOAT32_DOT_ALGORITHM = jax.lax.Precision.HIGHEST
+            "coordinate_systems", "jax_numpy_utils", "primitive_equations", "scales", "sigma_coordinates", "spherical_harmonic",
+            "time_integration", "units",
+        )  # fmt: skip
+        modules: dict[str, Any] = {name: importlib.import_module(f"dinosaur.{name}") for name in names}
+        modules["jax_numpy_utils"].FLOAT32_DOT_ALGORITHM = jax.lax.Precision.HIGHEST
         modules["spherical_harmonic"].FAST_TRANSFORM_DOT_ALGORITHM = jax.lax.Precision.HIGHEST
         return modules
 
     @cached_property
     def horizontal(self):
-        """dinosaur's spectral grid; one wave number more than the truncation, which its derivatives need and clip."""
+        """Spectral grid of dinosaur; one wave number more than the truncation, which its derivatives need and clip."""
         harmonics = self.library["spherical_harmonic"]
         return harmonics.Grid(
             longitude_wavenumbers=self.config.truncation + 1,
@@ -120,9 +116,7 @@ class SpectralCore:
 
     def to_modal(self, x: Columns) -> Modal:
         """Columns (column, level) to modes, cut at the truncation."""
-        latitudes, longitudes = self.grid.shape
-        nodal = jnp.transpose(x.reshape(latitudes, longitudes, -1), (2, 1, 0))
-        return self.horizontal.clip_wavenumbers(self.horizontal.to_modal(nodal))
+        return self.horizontal.clip_wavenumbers(self._to_modal_unclipped(x))
 
     def to_columns(self, x: Modal) -> Columns:
         """Modes to columns (column, level)."""
@@ -169,7 +163,7 @@ class SpectralCore:
         return stepped, after.tracers[HUMIDITY]
 
     def diffuse(self, modal: ModalState, humidity: Modal) -> tuple[ModalState, Modal, Float[Array, " level"]]:
-        """Horizontal diffusion over one step: the damped state, and the kinetic energy it took from each layer [J kg-1], a global mean."""
+        """Horizontal diffusion over one step: the damped state, and the kinetic energy [J kg-1] taken from each layer, a mean."""
         factor = jnp.asarray(self._damping, humidity.dtype)
         eigenvalue = np.where(np.arange(self._damping.size) > 0, -self.horizontal.laplacian_eigenvalues, np.inf)
         loss = jnp.asarray((1.0 - self._damping**2) / eigenvalue * (0.5 * self._wind_unit**2 / (4.0 * np.pi)), humidity.dtype)

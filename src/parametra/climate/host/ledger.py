@@ -9,7 +9,7 @@ Scalar = Float[Array, ""]
 
 
 class Ledger(eqx.Module):
-    """Sources (the first four), corrections, and what should be nothing; positive adds to the atmosphere."""
+    """Sources (the first four entries), corrections, and what should be nothing; positive adds to the atmosphere."""
 
     closure_heating: Scalar  # W m-2, enthalpy by the closure
     closure_moistening: Scalar  # kg m-2 s-1, vapour by the closure

@@ -18,7 +18,7 @@ LEVELS_30 = _interfaces(
 
 
 def layers(count: int) -> tuple[float, ...]:
-    """`count` layers, thin towards both ends: thickness as sin(pi s)^(1/2) plus a floor, normalised. For tests and experiments."""
+    """`count` layers, thin towards both ends: thickness as sin(pi s)^(1/2) plus a floor. For tests and experiments."""
     centre = (np.arange(count) + 0.5) / count
     thickness = np.sqrt(np.sin(np.pi * centre)) + 0.2
     return (*_interfaces(*(thickness[:-1] / thickness.sum())), 1.0)

@@ -4,9 +4,9 @@ With rho = p / RT and dp = -rho g dz the diffusion of x in sigma layers is
 
     dx_k/dt = (F_{k+1/2} - F_{k-1/2}) / dsigma_k,    F_h = g^2 sigma_h K_h / ((R T_h)^2 ln(sigma_{k+1} / sigma_k)) (x_{k+1} - x_k)
 
-in which surface pressure has cancelled. With T_h from a fixed reference profile (an error of some ten percent in K, which is not known
-better) the implicit step is one constant matrix: it keeps the sum of dsigma x to round-off and costs one small product. Only the
-surface drag differs from column to column; it is a change of rank one (Sherman & Morrison 1950).
+in which surface pressure has cancelled. With T_h from a fixed reference profile (an error of some ten percent in K, which is not
+known better) the implicit step is one constant matrix: it keeps the sum of dsigma x to round-off and costs one small product.
+Only the surface drag differs from column to column; it is a change of rank one (Sherman & Morrison 1950).
 """
 
 from dataclasses import dataclass
@@ -53,8 +53,9 @@ class VerticalMixing:
         return cls(np.linalg.solve(matrix, np.diag(thickness)), exchange, damped, thickness)
 
     def __call__(self, x: Columns) -> Columns:
-        """P x."""
-        return jnp.matmul(x, jnp.asarray(self.propagator.T, x.dtype), precision=jax.lax.Precision.HIGHEST)
+        """P x, as x plus its change: rounding P itself would make or lose a ten-millionth of x in every step."""
+        change = jnp.asarray(self.propagator.T - np.eye(self.thickness.size), x.dtype)
+        return x + jnp.matmul(x, change, precision=jax.lax.Precision.HIGHEST)
 
     def with_drag(self, x: Columns, drag: Float[Array, " column"]) -> Columns:
         """Implicit step with another damping `drag` (dt times its rate) of the lowest layer."""
@@ -65,8 +66,8 @@ class VerticalMixing:
     def dissipation(self, before: Columns, after: Columns, drag: Float[Array, " column"]) -> Columns:
         """Kinetic energy [J kg-1] that one wind component lost in each layer, positive; its column sum is exactly the loss.
 
-        From x_after - x_before = -dt (...) x_after: the loss is half a square of each difference shared by its two neighbours, the work of
-        damping and drag, and half the square of the change, which is the implicit scheme's own.
+        From x_after - x_before = -dt (...) x_after: the loss is half a square of each difference shared by its two
+        neighbours, the work of damping and drag, and half the square of the change, which is the implicit scheme's own.
         """
         thickness = jnp.asarray(self.thickness, after.dtype)
         shear = 0.5 * jnp.asarray(self.exchange, after.dtype) * jnp.diff(after, axis=1) ** 2

@@ -9,19 +9,16 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from parametra.climate.columns import ColumnState, ColumnTendency
 from parametra.climate.grid import ColumnGrid
 from parametra.climate.host.config import HostConfig
-from parametra.climate.host.conservation import GlobalSums
+from parametra.climate.host.fixers.positivity import fill_columns
 from parametra.climate.host.mixing import VerticalMixing
-from parametra.climate.host.positivity import fill_columns
 from parametra.climate.host.profiles import rates, reference_temperature
+from parametra.climate.host.sums import GlobalSums, Scalar
 from parametra.climate.surface import wind_speed
 from parametra.core.constants import GAS_CONSTANT, GRAVITY, HEAT_CAPACITY
-
-Scalar = Float[Array, ""]
 
 
 class PhysicsRecord(NamedTuple):

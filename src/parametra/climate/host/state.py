@@ -11,8 +11,8 @@ from parametra.climate.host.ledger import Ledger, Totals
 class HostState(eqx.Module):
     """Everything the next step depends on.
 
-    Wind, temperature and pressure live as spherical harmonics and `columns` are their values; humidity lives in `columns` alone, where
-    it can be kept positive, and is transformed afresh in each step.
+    Wind, temperature and pressure live as spherical harmonics and `columns` are their values; humidity lives in `columns` alone,
+    where it can be kept positive, and is transformed afresh in each step.
     """
 
     modal: ModalState

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from parametra.climate.host.sums import column_sum
+
 
 def fill_columns(
     humidity: Float[Array, "column level"], thickness: np.ndarray
@@ -15,11 +17,10 @@ def fill_columns(
         thickness: dsigma (level,).
 
     Returns:
-        The filled humidity; the water moved, as a column sum of dsigma q (column,); and what a column with too little water could not
-        pay (column,), positive: it is left at zero, and that much water has been made.
+        The filled humidity; the water moved, as a column sum of dsigma q; and what a column with less than no water could not
+        pay, positive: it is left at zero, and that much water has been made.
     """
-    weight = jnp.asarray(thickness, humidity.dtype)
     positive = jnp.maximum(humidity, 0.0)
-    total, available = humidity @ weight, positive @ weight
+    total, available = column_sum(humidity, thickness), column_sum(positive, thickness)
     factor = jnp.maximum(total, 0.0) / jnp.maximum(available, jnp.finfo(humidity.dtype).tiny)
     return positive * factor[:, None], available - total, jnp.maximum(-total, 0.0)
