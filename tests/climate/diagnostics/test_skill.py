@@ -128,6 +128,6 @@ def test_scoreboard_has_the_layout_of_the_page():
     assert board.r2_pooled.dims == ("model", "target", "level")
     assert_allclose(board.r2_pooled.sel(model="exact"), 1.0)
     assert_allclose(board.r2_scalar.sel(model="exact"), 1.0)
-    assert board.r2_window.sizes == {"model": 2, "window": 4, "target": 2, "level": 5}
+    assert board.r2_window.sizes == {"model": 2, "window": 4, "target": 2}
     assert np.isnan(board.r2_window.sel(window=24.0)).all()  # half a day of record has no daily mean
     assert list(board.scalar.values) == ["precipitation_flux", "toa_outgoing_longwave_flux"]

@@ -1,11 +1,13 @@
 """All offline scores of several models in one dataset, the layout that the page reads."""
 
+import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 import xarray as xr
 
-from parametra.climate.diagnostics.skill import WINDOWS, per_cell_r2, pooled_r2, window_mean
+from parametra.climate.diagnostics.skill import WINDOWS, level_mean, per_cell_r2, pooled_r2, window_mean
 from parametra.core.errors import UsageError
 
 TARGETS = ("tendency_of_air_temperature", "tendency_of_specific_humidity")
@@ -45,7 +47,7 @@ def scoreboard(
 
     Returns:
         r2_pooled, r2_per_cell, masked, masked_cells (model, target, level); r2_scalar, r2_scalar_per_cell (model, scalar);
-        r2_window (model, window, target, level), r2_window_scalar (model, window, scalar), both pooled.
+        r2_window (model, window, target), the mean from 180 hPa to the surface, r2_window_scalar (model, window, scalar), pooled.
     """
     truth = with_precipitation(truth)
     scalars = [name for name in SCALARS if name in truth]
@@ -78,14 +80,9 @@ def _stack(values: Sequence[xr.DataArray], dim: str) -> xr.DataArray:
 def _windows(
     truth: xr.Dataset, model: xr.Dataset, names: Sequence[str], dim: str, windows: Sequence[float], step: float | None, area: bool
 ) -> xr.DataArray:  # fmt: skip
-    rows = []
-    for hours in windows:
-        row = []
-        for name in names:
-            try:
-                pair = window_mean(truth[name], hours, step), window_mean(model[name], hours, step)
-                row.append(pooled_r2(*pair, area_weighted=area).r2)
-            except UsageError:  # a record of an hour has no daily means: that is a gap in the table, not a failure
-                row.append(xr.full_like(truth[name].isel(time=0, latitude=0, longitude=0, drop=True), np.nan, np.float64))
-        rows.append(_stack(row, dim))
-    return _stack(rows, "window")
+    table = np.full((len(windows), len(names)), np.nan)
+    for (i, hours), (j, name) in itertools.product(enumerate(windows), enumerate(names)):
+        with suppress(UsageError):  # a record of an hour has no daily means: that is a gap in the table, not a failure
+            pair = window_mean(truth[name], hours, step), window_mean(model[name], hours, step)
+            table[i, j] = level_mean(pooled_r2(*pair, area_weighted=area).r2)
+    return xr.DataArray(table, dims=("window", dim))

@@ -1,0 +1,1 @@
+"""Drawings of the page, each a function from arrays to SVG text."""

@@ -1,0 +1,60 @@
+"""Latitude-sigma sections: filled contours, rasterised, with a bar that states the unit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parametra.report.figures.axes import by_area, latitude_axis, sigma_axis
+from parametra.report.figures.svg import panel
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a field becomes colours: name of the map, lowest and highest value."""
+
+    cmap: str
+    low: float
+    high: float
+
+    @classmethod
+    def around_zero(cls, cmap: str, *fields: np.ndarray) -> "Scale":
+        """Symmetric, wide enough for all but the last percent of the fields."""
+        values = np.abs(np.concatenate([np.ravel(field) for field in fields]))
+        values = values[np.isfinite(values)]
+        size = float(np.percentile(values, 99)) if values.size else 1.0
+        return cls(cmap, -(size or 1.0), size or 1.0)
+
+    @classmethod
+    def spanning(cls, cmap: str, *fields: np.ndarray) -> "Scale":
+        """From the smallest to the largest finite value of all fields."""
+        values = np.concatenate([np.ravel(field) for field in fields])
+        values = values[np.isfinite(values)]
+        low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+        return cls(cmap, low, high if high > low else low + 1.0)
+
+
+def meridional_section(latitude: np.ndarray, sigma: np.ndarray, values: np.ndarray, scale: Scale, title: str, unit: str) -> str:
+    """SVG of `values` (latitude, level) over sine of latitude and sigma."""
+    with panel(right=0.83) as drawn:
+        axes = drawn.axes
+        axes.grid(False)
+        levels = np.linspace(scale.low, scale.high, 21)
+        field = np.ma.masked_invalid(np.asarray(values, np.float64).T)
+        if field.count():
+            filled = axes.contourf(by_area(latitude), sigma, field, levels=levels, cmap=scale.cmap, extend="both")
+            filled.set_rasterized(True)
+            bar_axes = drawn.figure.add_axes((0.86, 0.15, 0.025, 0.73))
+            bar = drawn.figure.colorbar(filled, cax=bar_axes, ticks=np.linspace(scale.low, scale.high, 5), extend="neither")
+            bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+            bar.ax.set_yticklabels([f"{tick:.3g}" for tick in np.linspace(scale.low, scale.high, 5)])
+            bar.ax.tick_params(length=0, labelsize=8)
+            bar.ax.grid(False)
+            if bar.solids is not None:
+                bar.solids.set_rasterized(True)
+        else:
+            axes.text(0, 0.5, "no finite value", ha="center")
+        latitude_axis(axes)
+        sigma_axis(axes)
+        axes.set_title(title)
+        drawn.figure.text(0.872, 0.91, unit, fontsize=8, ha="center", color="#3a3d44")
+    return drawn.svg

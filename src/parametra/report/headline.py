@@ -1,0 +1,124 @@
+"""The first thing on the page: one sentence that says how good the run is, and the numbers behind it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from parametra.report.formatting import number, target, unit
+from parametra.report.reader import RunReader
+from parametra.store.metrics import Metric
+
+Tone = Literal["good", "bad", "mixed", "running"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number in large print: what it is, its unit, its target in words, whether it was reached."""
+
+    name: str
+    value: str
+    unit: str
+    target: str
+    passed: bool | None
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Verdict, the sentence below it, its tone, and the tiles."""
+
+    verdict: str
+    detail: str
+    tone: Tone
+    tiles: tuple[Tile, ...]
+
+
+# what a tile shows, per study: title and the pattern that finds its metric, the first match in the order of metrics.json
+TILES: dict[str, tuple[tuple[str, str], ...]] = {
+    "climate": (
+        ("sub-grid speed-up", r"sub-?\s?grid.*(speed|ratio|faster)|(speed|ratio).*sub-?\s?grid|speed-?\s?up"),
+        ("zonal temperature, rms error", r"rms.*temperature|temperature.*rms"),
+        ("rain profile, correlation", r"rain.*(correlation|profile|\br\b)|precipitation.*(profile|correlation)"),
+        ("days survived", r"days.*(survived|run|kept)|survive"),
+    ),
+}
+# the climate is kept when all of these that have a target reach it
+CLIMATE_KEPT = r"(mean.*temperature|temperature.*rms|rms.*temperature|precipitable|rain.*(profile|correlation)|days survived)"
+NOT_THE_NETWORK = r"split|half|null|linear|time.?mean|truth|zig|drift|seed|without"
+
+
+def headline(run: RunReader) -> Headline:
+    """Verdict and tiles of a run in whatever state it is."""
+    tiles = _tiles(run)
+    if run.stop is not None:
+        where = "" if run.stop.day is None else f" at day {run.stop.day:.2f}"
+        column = "" if run.stop.column is None else f" in column {run.stop.column}"
+        return Headline(f"The run stopped{where}{column}: it left what is physical.", run.stop.sentence, "bad", tiles)
+    judged = [row for row in run.metrics if row.passed is not None]
+    if not judged:
+        return Headline(*_unfinished(run), "running", tiles)
+    missed = [row.name for row in judged if not row.passed]
+    count = f"{len(judged) - len(missed)} of {len(judged)} targets reached"
+    detail = f"{count}." if not missed else f"{count}. Missed: {_list(missed)}."
+    if not run.finished:
+        detail += f" {_unfinished(run)[0]}"
+    kept = _climate_kept(run.metrics) if run.study == "climate" else None
+    if kept is None:
+        verdict = "Every target is reached." if not missed else f"{count}."
+        detail = detail if missed else f"{len(judged)} of {len(judged)} targets."
+    else:
+        verdict = "The network keeps the climate of the truth" if kept else "The network does not keep the climate of the truth"
+        verdict += "." if kept == (not missed) else ("; other targets are missed." if kept else ".")
+    tone: Tone = "good" if not missed else "mixed" if kept is not False and len(missed) <= len(judged) // 2 else "bad"
+    return Headline(verdict, detail, tone, tiles)
+
+
+def find(metrics: Sequence[Metric], pattern: str) -> Metric | None:
+    """The first metric whose name matches, spaces for hyphens and underscores, figures of baselines and halves left out."""
+    for row in metrics:
+        name = _plain(row.name)
+        if re.search(pattern, name) and not re.search(NOT_THE_NETWORK, name):
+            return row
+    return None
+
+
+def _tiles(run: RunReader) -> tuple[Tile, ...]:
+    wanted = TILES.get(run.study)
+    if wanted is None:
+        found = [(row.name, row) for row in run.metrics if row.target is not None][:4]
+    else:
+        found = [(title, row) for title, pattern in wanted if (row := find(run.metrics, pattern)) is not None]
+    return tuple(Tile(title, number(row.value) + _times(title), unit(row.unit), target(row), row.passed) for title, row in found)
+
+
+def _times(title: str) -> str:
+    return "×" if "speed-up" in title else ""
+
+
+def _climate_kept(metrics: Sequence[Metric]) -> bool | None:
+    judged = [
+        row.passed
+        for row in metrics
+        if row.passed is not None
+        and re.search(CLIMATE_KEPT, _plain(row.name))
+        and not re.search(NOT_THE_NETWORK, _plain(row.name))
+    ]
+    return all(judged) if judged else None
+
+
+def _unfinished(run: RunReader) -> tuple[str, str]:
+    done = len(run.stage_seconds)
+    if run.running_stage is not None:
+        return f"The run is at stage “{run.running_stage}”.", f"{done} stages have finished; this page shows what exists so far."
+    if run.finished:
+        return "The run has ended; it has no figures with a target.", "This page shows what exists."
+    return "The run has not finished.", "This page shows what exists so far; the same command carries on with it."
+
+
+def _list(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_]+", " ", name.lower())

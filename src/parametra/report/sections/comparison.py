@@ -1,0 +1,81 @@
+"""Truth beside network: where the two climates differ, and what chance and null closures would give."""
+
+import numpy as np
+
+from parametra.report.figures.lines import Band, by_latitude
+from parametra.report.figures.meridional import Scale
+from parametra.report.reader import RunReader
+from parametra.report.section import Figure, Note, Panels, Part, Section, missing
+from parametra.report.sections import zonal
+
+TITLE = "Truth beside network"
+LEAD = (
+    "The same zonal means from the coupled run with the network in the place of the cloud-resolving model. Truth and network "
+    "share one "
+    "colour scale; the difference is network − truth."
+)
+SHOWN = (zonal.TEMPERATURE, zonal.HEATING, zonal.MOISTENING, zonal.WIND)
+PROFILES = (
+    ("precipitation_flux", "Precipitation", "mm/day", zonal.DAY),
+    ("evaporation_flux", "Evaporation", "mm/day", zonal.DAY),
+    ("toa_outgoing_longwave_flux", "Outgoing long-wave radiation", "W/m²", 1.0),
+    ("toa_net_downward_shortwave_flux", "Absorbed sunlight, top of atmosphere", "W/m²", 1.0),
+    ("atmosphere_mass_content_of_water_vapor", "Precipitable water", "kg/m²", 1.0),
+)
+
+
+def section(run: RunReader) -> Section | None:
+    """Sections truth, network, difference; profiles with the split-half band and the null closures."""
+    data = run.fields("zonal")
+    if data is None:
+        return missing("comparison", TITLE, LEAD, run.why_missing("zonal"))
+    network = zonal.the_network(data)
+    if network is None or "truth" not in data.run.values:
+        return missing(
+            "comparison", TITLE, LEAD, "fields/zonal.zarr does not hold both truth and network: nothing to compare yet."
+        )
+    parts: list[Part] = []
+    for quantity in SHOWN:
+        pair = [zonal.values(data, quantity, name) for name in ("truth", network)]
+        if pair[0] is None or pair[1] is None:
+            continue
+        truth, other = pair[0], pair[1]
+        scale = quantity.scale(truth, other)
+        difference = Scale.around_zero(quantity.difference_cmap, other - truth)
+        drawings = [
+            zonal.draw(data, quantity, truth, scale, "truth"),
+            zonal.draw(data, quantity, other, scale, network),
+            zonal.draw(data, quantity, other - truth, difference, "difference"),
+        ]
+        parts.append(Panels(tuple(Figure(drawing) for drawing in drawings)))
+    figures = []
+    for name, title, unit, factor in PROFILES:
+        lines = zonal.profiles(data, name, factor)
+        if "truth" in lines and len(lines) > 1:
+            drawing = by_latitude(
+                data.latitude.values,
+                lines,
+                run.palette,
+                title,
+                unit,
+                band=_halves(data, name, factor),
+                from_zero=factor == zonal.DAY,
+            )
+            figures.append(Figure(drawing))
+    if figures:
+        parts.append(Panels(tuple(figures), columns=2, title="By latitude, with split halves of the truth and null closures"))
+    parts.append(
+        Note(
+            "The grey band lies between the two halves of the truth: a network inside it cannot be told from the truth by "
+            "this record. "
+            "Null closures are run in the very same way; a network has to be better than they are."
+        )
+    )
+    return Section("comparison", TITLE, LEAD, tuple(parts))
+
+
+def _halves(data, name: str, factor: float) -> Band | None:
+    halves = [zonal.profile(data, name, f"truth_{half}_half", factor) for half in ("first", "second")]
+    if halves[0] is None or halves[1] is None:
+        return None
+    return np.minimum(halves[0], halves[1]), np.maximum(halves[0], halves[1]), "truth, split halves"

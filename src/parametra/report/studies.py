@@ -1,0 +1,17 @@
+"""Which sections belong to which study, in the order of the page."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from parametra.report.reader import RunReader
+from parametra.report.section import Section
+
+COMMON = ("speed", "configuration")
+STUDIES: dict[str, tuple[str, ...]] = {
+    "climate": ("world", "comparison", "skill", "ceiling", "drift", "budgets", "speed", "configuration", "limits"),
+}
+
+
+def sections_of(study: str) -> list[Callable[[RunReader], Section | None]]:
+    """The functions that make the sections of a study; those common to all where the study names none."""
+    return [import_module(f"parametra.report.sections.{name}").section for name in STUDIES.get(study, COMMON)]

@@ -1,0 +1,250 @@
+"""A made-up run folder of the climate study: small, smooth and plausible, so that the page can be judged without a run."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from parametra.store.fields import write_fields
+from parametra.store.metrics import Metric
+from parametra.store.runfolder import RunFolder
+
+ROWS, COLUMNS, LEVELS = 16, 32, 20
+THICKNESS = np.array([0.03, 0.03, 0.035, 0.04, 0.045, 0.05, 0.055, *[0.06] * 9, 0.055, 0.05, 0.04, 0.03])
+HALF = np.concatenate([[0.0], np.cumsum(THICKNESS / THICKNESS.sum())])
+LEVEL = 0.5 * (HALF[1:] + HALF[:-1])
+LATITUDE = np.degrees(np.arcsin(np.polynomial.legendre.leggauss(ROWS)[0]))
+TARGETS = ["tendency_of_air_temperature", "tendency_of_specific_humidity"]
+SCALARS = [
+    "precipitation_flux", "toa_net_downward_shortwave_flux", "surface_net_downward_shortwave_flux",
+    "toa_outgoing_longwave_flux", "surface_net_upward_longwave_flux",
+]  # fmt: skip
+DAY = 86400.0
+
+
+def make_run(path: Path, *, fields: bool = True, metrics: bool = True, finished: bool = True, config: dict | None = None) -> Path:
+    """A run folder in `path` with everything that the page can show, or less."""
+    settings = config or {"seed": 0, "host": {"truncation": 15, "time_step": 1800.0}, "network": {"width": 128, "depth": 5}}
+    folder = RunFolder.open(path, "climate", "mini", settings)
+    folder.log("start", versions={"parametra": "0.1.0", "jax": "0.10.2"}, machine="2 cores, 8 GB", device="cpu")
+    stages = {
+        "spin-up": 8.1,
+        "truth": 291.0,
+        "ceiling": 44.0,
+        "training": 58.0,
+        "selection": 47.0,
+        "coupled": 86.0,
+        "score": 11.0,
+    }
+    for name, seconds in stages.items():
+        folder.log("stage_start", stage=name)
+        folder.log("stage_end", stage=name, seconds=seconds, peak_memory_gb=2.1)
+        folder.finish_stage(name)
+    if fields:
+        for name, make in (
+            ("zonal", zonal),
+            ("maps", maps),
+            ("skill", skill),
+            ("growth", growth),
+            ("drift", drift),
+            ("budgets", budgets),
+        ):
+            write_fields(folder.fields(name), make())
+    if metrics:
+        folder.write_metrics(figures())
+    if finished:
+        folder.log("end")
+    return path
+
+
+def zonal() -> xr.Dataset:
+    """Zonal means: truth with jets, a rain belt and heating that follows it; copies with small or larger faults."""
+    y, s = np.radians(LATITUDE)[:, None], LEVEL[None, :]
+    lat = LATITUDE[:, None]
+    belt, storms = np.exp(-(((lat - 5) / 9) ** 2)), np.exp(-(((abs(lat) - 45) / 14) ** 2))
+    heat_aloft = np.exp(-(((s - 0.45) / 0.2) ** 2))
+    truth = {
+        "air_temperature": np.maximum(204.0 + 4 * abs(np.sin(y)), (301 - 29 * np.sin(y) ** 2) * s**0.18),
+        "specific_humidity": 0.0175 * s**3.2 * np.exp(-((lat / 42) ** 2)),
+        "eastward_wind": 40 * np.exp(-(((abs(lat) - 33) / 13) ** 2) - ((s - 0.2) / 0.2) ** 2)
+        - 6 * np.exp(-((lat / 18) ** 2)) * s,
+        "tendency_of_air_temperature": (-1.1 * (1 - s**6) + 5.2 * belt * heat_aloft + 1.6 * storms * heat_aloft * s**0.5) / DAY,
+        "tendency_of_specific_humidity": (-2.6e-3 * belt * heat_aloft * s + 2.2e-3 * np.cos(y) * s**8 - 0.4e-3 * storms * s)
+        / DAY,
+    }
+    rain = 0.4 + 10.3 * belt[:, 0] + 3.6 * storms[:, 0]
+    profile = {
+        "precipitation_flux": rain / DAY,
+        "evaporation_flux": (0.6 + 4.6 * np.cos(y[:, 0]) ** 2 - 1.2 * belt[:, 0]) / DAY,
+        "toa_outgoing_longwave_flux": 175 + 90 * np.cos(y[:, 0]) - 35 * belt[:, 0],
+        "toa_net_downward_shortwave_flux": 40 + 290 * np.cos(y[:, 0]) ** 1.3,
+        "surface_temperature": 273.15 + 2 + 27 * np.cos(np.clip(np.pi * (LATITUDE - 5) / 120, -np.pi / 2, np.pi / 2)) ** 2,
+        "atmosphere_mass_content_of_water_vapor": 4 + 46 * np.exp(-((LATITUDE / 33) ** 2)),
+    }
+    rng = np.random.default_rng(1)
+    warm = {"truth": 0.0, "truth_first_half": 0.25, "truth_second_half": -0.25, "network": 0.9, "linear": -4.5, "time_mean": 3.0}
+    wet = {"truth": 1.0, "truth_first_half": 1.05, "truth_second_half": 0.95, "network": 0.98, "linear": 0.72, "time_mean": 1.1}
+    runs = []
+    for run in warm:
+        shift = warm[run]
+        noise = 0.0 if run == "truth" else 0.03
+        fields = {
+            name: values * (1 + noise * rng.normal(size=(ROWS, 1))) for name, values in truth.items() if name != "air_temperature"
+        }
+        fields["air_temperature"] = truth["air_temperature"] + shift * (0.6 + np.cos(2 * y) * s)
+        lines = {
+            name: values * wet[run] * (1 + noise * rng.normal(size=ROWS))
+            for name, values in profile.items()
+            if "surface" not in name
+        }
+        lines["surface_temperature"] = profile["surface_temperature"]
+        columns = {name: (("latitude", "level"), values) for name, values in fields.items()}
+        runs.append(xr.Dataset(columns | {name: ("latitude", values) for name, values in lines.items()}))
+    return xr.concat(runs, "run").assign_coords(run=list(warm), latitude=LATITUDE, level=LEVEL)
+
+
+def maps(frames: int = 24) -> xr.Dataset:
+    """Rain with waves and bursts [kg m-2 s-1]."""
+    rng = np.random.default_rng(2)
+    x = np.linspace(0, 2 * np.pi, COLUMNS, endpoint=False)[None, None, None]
+    t = np.arange(frames)[None, :, None, None]
+    lat = LATITUDE[None, None, :, None]
+    phase = np.array([0.0, 1.3])[:, None, None, None]
+    base = 10 * np.exp(-(((lat - 5) / 8) ** 2)) + 4 * np.exp(-(((abs(lat) - 45) / 13) ** 2)) * (
+        1 + np.cos(5 * x - 0.7 * t + phase + lat / 25)
+    )
+    rain = base * rng.gamma(0.7, 1.4, size=(2, frames, ROWS, COLUMNS)) / DAY
+    coords = {
+        "run": ["truth", "network"],
+        "time": 10 + 0.25 * np.arange(frames),
+        "latitude": LATITUDE,
+        "longitude": np.degrees(x).ravel(),
+    }
+    return xr.Dataset({"precipitation_flux": (("run", "time", "latitude", "longitude"), rain)}, coords=coords)
+
+
+def skill() -> xr.Dataset:
+    """R2 that is high aloft and low near the ground; the two top levels of moistening are masked."""
+    shape = np.exp(-(((LEVEL - 0.4) / 0.28) ** 2))
+    best = np.stack([0.12 + 0.6 * shape, 0.2 + 0.55 * shape])
+    ceiling = best + 0.09
+    models = {
+        "linear": 0.5,
+        "zonal climatology": 0.1,
+        "network 5x128 seed 0": 0.93,
+        "network 5x128 seed 1": 0.9,
+        "network 9x256": 1.0,
+    }
+    pooled = np.stack([best * factor for factor in models.values()])
+    pooled[:, 1, :2] = np.nan
+    windows = np.array([0.5, 2.0, 6.0, 24.0])
+    growth = 1 + 0.25 * np.log2(windows / 0.5) / 5.6
+    factors = np.array(list(models.values()))
+    masked = np.isnan(pooled).astype(int)
+    return xr.Dataset(
+        {
+            "r2_pooled": (("model", "target", "level"), pooled),
+            "r2_per_cell": (("model", "target", "level"), pooled - 0.55),
+            "masked": (("model", "target", "level"), masked),
+            "ceiling": (("target", "level"), ceiling),
+            "ceiling_low": (("target", "level"), ceiling - 0.05),
+            "ceiling_high": (("target", "level"), ceiling + 0.05),
+            "r2_scalar": (("model", "scalar"), factors[:, None] * np.array([0.72, 0.97, 0.97, 0.78, 0.77])),
+            "r2_window": (("model", "window", "target"), factors[:, None, None] * growth[None, :, None] * np.array([0.46, 0.55])),
+        },
+        coords={"model": list(models), "target": TARGETS, "scalar": SCALARS, "window": windows, "level": LEVEL},
+    )
+
+
+def growth() -> xr.Dataset:
+    """Twin differences that level off after half a day, sooner near the ground."""
+    lead = np.arange(0.5, 24.5, 0.5)
+    share = 1 - np.exp(-lead[:, None] / (1.5 + 4.5 * (1 - LEVEL[None, :])))
+    return xr.Dataset(
+        {"heating": (("lead", "level"), share), "moistening": (("lead", "level"), share**1.3)},
+        coords={"lead": lead, "level": LEVEL},
+    )
+
+
+def drift(days: int = 360) -> xr.Dataset:
+    """A truth of 20 days, three networks of which one slides, and two null closures."""
+    rng = np.random.default_rng(3)
+    day = np.arange(1, days + 1)
+    slide = {"truth": 0.0, "network": 0.4, "seed 1": -0.7, "seed 2": -6.5, "linear": -9.0, "time_mean": 3.0}
+    series = []
+    for run, end in slide.items():
+        gone = end * (1 - np.exp(-day / 60))
+        noise = rng.normal(size=days)
+        one = {
+            "mean_temperature": 251.5 + gone + 0.12 * noise,
+            "zonal_temperature_rms": np.hypot(0.5, gone) + 0.05 * abs(noise),
+            "precipitable_water": 30.2 * np.exp(0.06 * gone) + 0.2 * noise,
+            "precipitation_flux": 3.4 + 0.05 * gone + 0.1 * noise,
+            "rain_profile_r": 0.99 - 0.06 * abs(gone) - 0.005 * abs(noise),
+        }
+        dataset = xr.Dataset({name: ("day", values) for name, values in one.items()})
+        last = {"truth": 20, "linear": 74}.get(run, days)
+        series.append(dataset.where(xr.DataArray(day <= last, dims="day")))
+    return xr.concat(series, "run").assign_coords(run=list(slide), day=day)
+
+
+def budgets() -> xr.Dataset:
+    """Terms of a truth that closes."""
+    terms = {
+        ("water", "mm/day"): {
+            "evaporation": 3.42,
+            "precipitation": 3.40,
+            "vapour storage": 0.012,
+            "condensate storage": 0.004,
+            "residual": 0.004,
+        },
+        ("energy", "W m-2"): {
+            "latent heating": 98.6,
+            "sensible heating": 9.2,
+            "radiative cooling": 107.9,
+            "heat storage": -0.4,
+            "residual": 0.3,
+        },
+    }
+    rows = [(name, budget, unit, value) for (budget, unit), group in terms.items() for name, value in group.items()]
+    mean = np.array([row[3] for row in rows])
+    half = 0.02 * abs(mean) + 0.002
+    coords = {
+        "term": [row[0] for row in rows],
+        "budget": ("term", [row[1] for row in rows]),
+        "unit": ("term", [row[2] for row in rows]),
+    }
+    return xr.Dataset({"mean": ("term", mean), "low": ("term", mean - half), "high": ("term", mean + half)}, coords=coords)
+
+
+def figures() -> list[Metric]:
+    """Figures in the manner of climate/mini, two of them missed."""
+    kept = "days 180 to 360"
+    return [
+        Metric("precipitation", 3.40, "mm/day", (2.5, 4.0), "inside"),
+        Metric("outgoing long-wave radiation", 221.3, "W m-2", (210, 260), "inside"),
+        Metric("northern jet, speed", 38.2, "m/s", (30, 60), "inside"),
+        Metric("eddy kinetic energy", 7.1, "m2 s-2", 8.0, "higher"),
+        Metric("temperature drift", 0.011, "K/day", 0.02),
+        Metric("water budget residual", 0.0042, "mm/day", 0.01),
+        Metric("energy budget residual", 0.31, "W m-2", 1.0),
+        Metric("network column residual, energy, with layer", 4.1e-4, "W m-2", 1e-3),
+        Metric("network column residual, energy, without layer", 21.7, "W m-2"),
+        Metric("split-half rms of zonal-mean temperature", 0.5, "K"),
+        Metric(f"mean temperature difference, {kept}", 0.42, "K", (-1.5, 1.5), "inside"),
+        Metric(f"rms of zonal-mean temperature, {kept}", 1.31, "K", 2.0),
+        Metric(f"precipitable water difference, {kept}", 0.031, "1", (-0.1, 0.1), "inside"),
+        Metric(f"rain profile correlation, {kept}", 0.987, "1", 0.95, "higher"),
+        Metric("days survived", 360, "days", 360, "higher"),
+        Metric("R2 above linear as share of the ceiling", 0.71, "1", 0.6, "higher", "skill", "180 hPa to surface, pooled, independent week"),
+        Metric("R2 of 24-h means, heating", 0.58, "1", 0.55, "higher", "skill"),
+        Metric("R2 of 24-h means, moistening", 0.69, "1", 0.70, "higher", "skill"),
+        Metric("R2 of precipitation", 0.724, "1", 0.65, "higher", "skill"),
+        Metric("sub-grid speed-up, 5x128", 345, "1", 300, "higher", "cost"),
+        Metric("whole-model speed-up, 5x128", 55, "1", 45, "higher", "cost"),
+        Metric("sub-grid speed-up, 9x256", 93, "1", None, "higher", "cost"),
+        Metric("CRM, wall time per cell and step", 45.2, "ns", 50, "lower", "cost"),
+        Metric("network 5x128, per column", 1270, "ns", 1300, "lower", "cost"),
+        Metric("coupled model, simulated years per day", 1054, "years/day", 900, "higher", "cost"),
+        Metric("wall time", 545.1, "s", 900, "lower", "cost"),
+    ]  # fmt: skip
