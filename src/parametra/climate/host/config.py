@@ -19,11 +19,11 @@ class SpinUpConfig(Config):
     offset: float = Field(
         default=1.5, ge=-30.0, le=30.0, description="surface air of the target profile is colder than the sea by this [K]"
     )
-    exponent: float = Field(default=0.1755, gt=0.0, lt=0.5, description="target profile falls as sigma to this power [1]")
+    exponent: float = Field(default=0.1725, gt=0.0, lt=0.5, description="target profile falls as sigma to this power [1]")
     minimum: float = Field(default=203.0, ge=150.0, le=260.0, description="coldest temperature of the target profile [K]")
     temperature_days: float = Field(default=20.0, gt=0.0, le=1000.0, description="relaxation time of temperature [d]")
     humidity_days: float = Field(default=1.0, gt=0.0, le=1000.0, description="relaxation time of specific humidity [d]")
-    humidity: float = Field(default=0.77, ge=0.0, le=1.0, description="relative humidity of the target at the surface [1]")
+    humidity: float = Field(default=0.93, ge=0.0, le=1.0, description="relative humidity of the target at the surface [1]")
     noise: float = Field(default=2.0, ge=0.0, le=5.0, description="standard deviation of the first perturbation [K]")
 
 
@@ -33,7 +33,7 @@ class SurfaceConfig(Config):
     offset: float = Field(default=2.0, ge=-40.0, le=30.0, description="sea surface temperature poleward of 60 degrees [Celsius]")
     wave: float = Field(default=0.0, ge=0.0, le=10.0, description="amplitude of a zonal wave number one, 3KW1 has 3 [K]")
     warming: float = Field(default=0.0, ge=-20.0, le=20.0, description="uniform change of sea surface temperature [K]")
-    exchange: float = Field(default=1.2e-3, ge=0.0, le=1e-2, description="bulk coefficient of heat and moisture [1]")
+    exchange: float = Field(default=1.1e-3, ge=0.0, le=1e-2, description="bulk coefficient of heat and moisture [1]")
     drag: float = Field(default=1.5e-3, ge=0.0, le=1e-1, description="bulk coefficient of momentum [1]")
     gustiness: float = Field(default=5.0, ge=0.0, le=20.0, description="wind speed of unresolved gusts [m s-1]")
 
@@ -54,7 +54,7 @@ class HostConfig(Config):
     )
     reference_temperature: float = Field(default=288.0, ge=200.0, le=350.0, description="isothermal, of the implicit terms [K]")
     diffusion_hours: float = Field(
-        default=6.0, gt=0.0, le=1000.0, description="horizontal diffusion: e-folding at the last wave number [h]"
+        default=4.0, gt=0.0, le=1000.0, description="horizontal diffusion: e-folding at the last wave number [h]"
     )
     diffusion_order: int = Field(default=3, ge=1, le=8, description="horizontal diffusion: power of the Laplacian [1]")
     humidity_noise_hours: float = Field(

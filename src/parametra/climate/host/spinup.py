@@ -1,7 +1,8 @@
 """A start state with jets and eddies: the host itself, driven for some weeks by relaxation instead of a closure.
 
 Source of the idea: Held & Suarez (1994, Bull. Amer. Meteor. Soc. 75, 1825). The profile is simpler, one power of sigma over the
-temperature of the sea; humidity is relaxed towards the relative humidity of Manabe & Wetherald (1967, J. Atmos. Sci. 24, 241).
+temperature of the sea; humidity is relaxed towards a profile of the form of Manabe & Wetherald (1967, J. Atmos. Sci. 24, 241), but moister aloft, as the
+multi-scale model itself becomes: a drier start costs a week of truth.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ def target_temperature(config: SpinUpConfig, surface_temperature: np.ndarray, gr
 
 
 def target_humidity(config: SpinUpConfig, state: ColumnState, grid: ColumnGrid) -> Float[Array, "column level"]:
-    """Humidity of a relative humidity that falls as (sigma - 0.02) / 0.98; nowhere above more than below."""
+    """Humidity of a relative humidity that falls as the root of (sigma - 0.02) / 0.98; nowhere above more than below."""
     sigma = jnp.asarray(grid.sigma, state.temperature.dtype)
     vapour = jnp.minimum(saturation_vapour_pressure_liquid(state.temperature), saturation_vapour_pressure_ice(state.temperature))
     saturated = saturation_specific_humidity(vapour, state.surface_pressure[:, None] * sigma)
-    humidity = config.humidity * jnp.maximum(sigma - 0.02, 0.0) / 0.98 * saturated
+    humidity = config.humidity * jnp.sqrt(jnp.maximum(sigma - 0.02, 0.0) / 0.98) * saturated
     return jax.lax.cummin(humidity, axis=1, reverse=True)
 
 
