@@ -1,1 +1,36 @@
-"""."""
+"""From columns to a network, and back.
+
+| name | what it is |
+| --- | --- |
+| `Emulator` | normalisation, network, limits and conservation: columns in, tendencies and fluxes out |
+| `EmulatorConfig`, `NETWORKS` | what a network is made of; the sizes 9x256, 5x128, 4x64 |
+| `column_dataset`, `stretch`, `ColumnDataset` | from stored fields to arrays |
+| `train`, `train_many`, `train_linear` | fit one seed, several side by side, or a linear regression |
+| `predict`, `predict_vectors`, `vectors_to_fields` | a network's word on recorded columns |
+| `TimeMean` | the null closure |
+| `save_emulator`, `load_emulator` | safetensors with a header that is enough elsewhere |
+| `column_residuals` | what does not close, in float64 |
+| `Inputs`, `Outputs`, `InputScaling`, `Limits` | the parts |
+"""
+
+from parametra.climate.emulator.climatology import TimeMean as TimeMean
+from parametra.climate.emulator.config import NETWORKS as NETWORKS
+from parametra.climate.emulator.config import EmulatorConfig as EmulatorConfig
+from parametra.climate.emulator.dataset import ColumnDataset as ColumnDataset
+from parametra.climate.emulator.dataset import column_dataset as column_dataset
+from parametra.climate.emulator.dataset import stretch as stretch
+from parametra.climate.emulator.emulator import Emulator as Emulator
+from parametra.climate.emulator.files import load_emulator as load_emulator
+from parametra.climate.emulator.files import save_emulator as save_emulator
+from parametra.climate.emulator.limits import Limits as Limits
+from parametra.climate.emulator.predict import predict as predict
+from parametra.climate.emulator.predict import predict_vectors as predict_vectors
+from parametra.climate.emulator.predict import vectors_to_fields as vectors_to_fields
+from parametra.climate.emulator.residuals import column_residuals as column_residuals
+from parametra.climate.emulator.scaling import InputScaling as InputScaling
+from parametra.climate.emulator.scaling import input_scaling as input_scaling
+from parametra.climate.emulator.training import train as train
+from parametra.climate.emulator.training import train_linear as train_linear
+from parametra.climate.emulator.training import train_many as train_many
+from parametra.climate.emulator.vectors import Inputs as Inputs
+from parametra.climate.emulator.vectors import Outputs as Outputs

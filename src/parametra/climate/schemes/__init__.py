@@ -1,1 +1,1 @@
-"""."""
+"""Column schemes: what may close an atmosphere. Each is one file: `multiscale`, `emulated`."""

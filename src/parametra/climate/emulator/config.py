@@ -1,0 +1,33 @@
+"""What an emulator is made of, and how it is trained."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import Field
+
+from parametra.core.config import Config
+from parametra.learn.config import FitConfig
+
+
+class EmulatorConfig(Config):
+    """One network and its training."""
+
+    depth: int = Field(default=5, ge=0, description="hidden layers")
+    width: int = Field(default=128, ge=1, description="units of each hidden layer")
+    activation: Literal["leaky_relu", "relu", "tanh", "gelu"] = Field(default="leaky_relu", description="nonlinearity")
+    norm: Literal["max_rs", "variable", "feature"] = Field(default="variable", description="scale of the inputs")
+    dry_levels: int = Field(default=5, ge=0, description="top layers without moistening; 5 of 20: above sigma 0.18")
+    conservation: bool = Field(default=True, description="hard layer that closes column water and energy")
+    clip: bool = Field(default=True, description="hold inputs within the training range")
+    fit: FitConfig = Field(default=FitConfig(), description="epochs, batch size, learning rate")
+
+
+# "9x256" with epochs=18 and schedule="step" is the network of Rasp, Pritchard & Gentine (2018): 567,361 parameters at 30 levels.
+NETWORKS: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "9x256": MappingProxyType({"depth": 9, "width": 256}),
+        "5x128": MappingProxyType({"depth": 5, "width": 128}),
+        "4x64": MappingProxyType({"depth": 4, "width": 64}),
+    }
+)

@@ -1,0 +1,78 @@
+"""The emulator: normalisation, network, physical limits and conservation as one object, columns in and columns out."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from parametra.climate.columns import ColumnFluxes, ColumnForcing, ColumnState, ColumnTendency
+from parametra.climate.emulator.conservation import conserve
+from parametra.climate.emulator.limits import Limits
+from parametra.climate.emulator.scaling import InputScaling
+from parametra.climate.emulator.vectors import INPUTS, OUTPUTS, Inputs, Outputs, output_factors, size
+from parametra.core.errors import UsageError
+from parametra.networks import MLP, Linear
+
+
+class Emulator(eqx.Module):
+    """A network in the place of sub-grid physics.
+
+    Attributes:
+        scaling: normalisation of the inputs.
+        network: (3n + 4) features to (2n + 5) scaled outputs.
+        sigma_half: (n + 1) interfaces of the layers, 0 at the top to 1 at the surface.
+        time_step: of the data it was trained on [s].
+        limits: physical limits, always applied.
+        conservation: whether the conservation layer is on.
+        clip: whether inputs are held within the training range.
+    """
+
+    scaling: InputScaling
+    network: MLP | Linear
+    sigma_half: tuple[float, ...] = eqx.field(static=True)
+    time_step: float = eqx.field(static=True)
+    limits: Limits = Limits()
+    conservation: bool = eqx.field(static=True, default=True)
+    clip: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self):
+        layers = self.network.layers if isinstance(self.network, MLP) else (self.network,)
+        found = layers[0].weight.shape[1], layers[-1].weight.shape[0]
+        wanted = size(INPUTS, self.levels), size(OUTPUTS, self.levels)
+        if found != wanted:
+            raise UsageError(
+                f"A network of {found[0]} inputs and {found[1]} outputs does not fit {self.levels} levels: {wanted}."
+            )
+
+    @property
+    def levels(self) -> int:
+        """Number of layers n."""
+        return len(self.sigma_half) - 1
+
+    def __call__(self, state: ColumnState, forcing: ColumnForcing) -> tuple[ColumnTendency, ColumnFluxes]:
+        """Tendency and fluxes of the coming step.
+
+        Raises:
+            UsageError: columns with another number of levels than the network's.
+        """
+        if state.temperature.shape[1] != self.levels:
+            raise UsageError(
+                f"The columns have {state.temperature.shape[1]} levels, the network {self.levels}. "
+                "Likely cause: a network of another world. Remedy: train one on this host's truth."
+            )
+        inputs = Inputs.from_columns(state, forcing)
+        return self.outputs(inputs, forcing.time_step).columns(inputs.snow_share)
+
+    def outputs(self, inputs: Inputs, time_step: float | None = None) -> Outputs:
+        """What the network says of these columns, within the limits and, if that is on, conserving; `time_step` [s]."""
+        time_step = self.time_step if time_step is None else time_step
+        outputs = self.limits(inputs, self.raw(inputs), time_step)
+        return conserve(inputs, outputs, self.limits, self.sigma_half, time_step) if self.conservation else outputs
+
+    def raw(self, inputs: Inputs) -> Outputs:
+        """The network alone, normalisation inside, SI."""
+        features = self.scaling(inputs.vector(), self.clip)
+        return Outputs.from_vector(self.network(features) * (1.0 / output_factors(self.levels)).astype(jnp.float32))
+
+    def vector(self, x: Float[Array, "column inputs"]) -> Float[Array, "column outputs"]:
+        """The whole emulator as a function of one array, for export: (column, 3n + 4) to (column, 2n + 5), both SI."""
+        return self.outputs(Inputs.from_vector(x)).vector()

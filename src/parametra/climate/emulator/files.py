@@ -1,0 +1,108 @@
+"""An emulator on disk: one safetensors file whose JSON header says all that another program needs to use it."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from parametra.climate.emulator import vectors
+from parametra.climate.emulator.emulator import Emulator
+from parametra.climate.emulator.limits import DRYING_SHARE, Limits
+from parametra.climate.emulator.scaling import InputScaling
+from parametra.core import constants
+from parametra.core.errors import DataError
+from parametra.networks import MLP, Linear
+from parametra.store.networks import fill_module, flatten_module, load_network, save_network
+
+FORMAT = "parametra-emulator-1"
+
+
+def save_emulator(path: Path, emulator: Emulator, extra: Mapping[str, Any] | None = None) -> None:
+    """Write weights, norms and header; `extra`, anything that JSON can hold, goes into the header as it is."""
+    save_network(path, flatten_module(emulator), emulator_header(emulator) | {"extra": dict(extra or {})})
+
+
+def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
+    """The emulator and its whole header.
+
+    Raises:
+        DataError: absent, damaged, another kind of network, or arrays that do not fit the header.
+    """
+    arrays, header = load_network(path)
+    if header.get("format") != FORMAT:
+        raise DataError(f"{path} has the format {header.get('format')!r}, not {FORMAT!r}. Remedy: a file of `save_emulator`.")
+    try:
+        skeleton = eqx.filter_eval_shape(_build, header)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"The header of {path} is incomplete: {error!r}. Remedy: save the network again.") from None
+    return fill_module(skeleton, arrays), header
+
+
+def emulator_header(emulator: Emulator) -> dict[str, Any]:
+    """Everything but the numbers of the arrays: names, units, order, formulas, architecture, limits, versions."""
+    network, levels = emulator.network, emulator.levels
+    is_mlp = isinstance(network, MLP)
+    return {
+        "format": FORMAT,
+        "levels": levels,
+        "level_order": "0 at the top",
+        "sigma_half": list(emulator.sigma_half),
+        "time_step": emulator.time_step,
+        "inputs": _describe(vectors.INPUTS, levels),
+        "outputs": _describe(vectors.OUTPUTS, levels),
+        "formula": {
+            "features": "(clip(x, scaling.low, scaling.high) - scaling.mean) / scaling.scale, specific_humidity first max(., 0); "
+            "clip only if options.clip",
+            "layer": "y = matrix x + bias, matrix (outputs, inputs), activation after each but the last",
+            "outputs": "SI value = network output / factor",
+            "snow_share": "clip((rain_only - T_lowest) / (rain_only - snow_only), 0, 1)",
+        },
+        "architecture": {
+            "kind": "mlp" if is_mlp else "linear",
+            "hidden": list(network.sizes[1:-1]) if is_mlp else [],
+            "activation": network.activation if is_mlp else "identity",
+            "leaky_relu_slope": 0.3,
+        },
+        "norm": emulator.scaling.norm,
+        "options": {"conservation": emulator.conservation, "clip": emulator.clip},
+        "limits": {
+            "dry_levels": emulator.limits.dry_levels,
+            "moistening_at_least": f"-{DRYING_SHARE} q / time_step",
+            "precipitation_at_least": 0.0,
+            "shortwave": "0 <= surface <= top <= insolation",
+        },
+        "constants": {
+            "gravity": constants.GRAVITY,
+            "heat_capacity": constants.HEAT_CAPACITY,
+            "latent_heat_condensation": constants.LATENT_HEAT_CONDENSATION,
+            "latent_heat_sublimation": constants.LATENT_HEAT_SUBLIMATION,
+            "snow_only": vectors.SNOW_ONLY,
+            "rain_only": vectors.RAIN_ONLY,
+        },
+        "versions": {name: version(name) for name in ("parametra", "jax", "equinox")},
+    }
+
+
+def _describe(variables: tuple[vectors.Variable, ...], levels: int) -> list[dict[str, Any]]:
+    return [{"name": v.name, "units": v.units, "size": levels if v.profile else 1, "factor": v.factor} for v in variables]
+
+
+def _build(header: Mapping[str, Any]) -> Emulator:
+    """An emulator of the header's shape, its numbers of no meaning."""
+    levels, architecture, options = header["levels"], header["architecture"], header["options"]
+    inputs, outputs = vectors.size(vectors.INPUTS, levels), vectors.size(vectors.OUTPUTS, levels)
+    key = jax.random.key(0)
+    if architecture["kind"] == "mlp":
+        network = MLP.init(key, inputs, outputs, architecture["hidden"], architecture["activation"])
+    elif architecture["kind"] == "linear":
+        network = Linear.init(key, outputs, inputs)
+    else:
+        raise ValueError(f"unknown architecture {architecture['kind']}")
+    scaling = InputScaling(*(jnp.zeros(inputs) for _ in range(4)), norm=header["norm"])
+    limits = Limits(header["limits"]["dry_levels"])
+    sigma_half = tuple(header["sigma_half"])
+    return Emulator(scaling, network, sigma_half, header["time_step"], limits, options["conservation"], options["clip"])

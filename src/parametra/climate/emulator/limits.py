@@ -1,0 +1,48 @@
+"""Physical limits of what a network may say, applied to its outputs before anything else sees them."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from parametra.climate.emulator.vectors import Inputs, Outputs
+
+DRYING_SHARE = 0.9  # of the vapour in a cell that one step may take
+
+
+class Limits(eqx.Module):
+    """Limits that hold for any network.
+
+    - no moistening in the top `dry_levels` layers, where its variance is too small to be learnt (5 of 20: above sigma 0.18);
+    - dq >= -0.9 q / time step;
+    - precipitation >= 0;
+    - 0 <= net short-wave at the surface <= at the top <= insolation, so both vanish at night.
+
+    Attributes:
+        dry_levels: number of top layers without moistening.
+    """
+
+    dry_levels: int = eqx.field(static=True, default=5)
+
+    def moist(self, levels: int) -> Float[np.ndarray, " level"]:
+        """1 where moistening is allowed, 0 in the dry layers, float32."""
+        return (np.arange(levels) >= self.dry_levels).astype(np.float32)
+
+    def driest(self, inputs: Inputs, time_step: float) -> Float[Array, "column level"]:
+        """The most negative moistening allowed [s-1]; `time_step` [s]."""
+        share = (-DRYING_SHARE / time_step * self.moist(inputs.temperature.shape[1])).astype(np.float32)
+        return jnp.maximum(inputs.specific_humidity, 0.0) * share
+
+    def __call__(self, inputs: Inputs, outputs: Outputs, time_step: float) -> Outputs:
+        """The outputs within their limits."""
+        moist = self.moist(outputs.moistening.shape[1])
+        top = jnp.clip(outputs.net_shortwave_top, 0.0, inputs.insolation)
+        return Outputs(
+            heating=outputs.heating,
+            moistening=jnp.maximum(outputs.moistening * moist, self.driest(inputs, time_step)),
+            net_shortwave_top=top,
+            net_shortwave_surface=jnp.clip(outputs.net_shortwave_surface, 0.0, top),
+            net_longwave_top=outputs.net_longwave_top,
+            net_longwave_surface=outputs.net_longwave_surface,
+            precipitation=jnp.maximum(outputs.precipitation, 0.0),
+        )

@@ -1,0 +1,38 @@
+"""Linear regression: the baseline that a network has to beat, as an emulator like any other."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from parametra.core.errors import DataError
+from parametra.networks import Linear
+from parametra.weights import Dense
+
+BLOCK = 65536
+
+
+def linear_regression(
+    features: Float[np.ndarray, "sample inputs"], targets: Float[np.ndarray, "sample outputs"], ridge: float = 1e-8
+) -> Linear:
+    """The W, b that minimise sum |W x + b - y|² + ridge tr(cov) / inputs · samples |W|², by the normal equations in float64.
+
+    Args:
+        features: dimensionless inputs, of order one.
+        targets: what to predict.
+        ridge: relative to the mean variance of the features; it keeps nearly parallel features apart.
+
+    Raises:
+        DataError: fewer samples than inputs.
+    """
+    samples, inputs = features.shape
+    if samples <= inputs:
+        raise DataError(f"A regression on {inputs} inputs needs more than {samples} samples. Remedy: a longer stretch of truth.")
+    shift_x, shift_y = features.mean(axis=0, dtype=np.float64), targets.mean(axis=0, dtype=np.float64)
+    square, cross = np.zeros((inputs, inputs)), np.zeros((inputs, targets.shape[1]))
+    for start in range(0, samples, BLOCK):
+        x = features[start : start + BLOCK] - shift_x
+        square += x.T @ x
+        cross += x.T @ (targets[start : start + BLOCK] - shift_y)
+    square += ridge * np.trace(square) / inputs * np.eye(inputs)
+    matrix = np.linalg.solve(square, cross).T
+    return Linear(Dense(jnp.asarray(matrix, jnp.float32)), jnp.asarray(shift_y - matrix @ shift_x, jnp.float32))
