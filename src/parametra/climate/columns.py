@@ -19,8 +19,8 @@ class ColumnState(eqx.Module):
 class ColumnForcing(eqx.Module):
     """What the surface and the sun do to a column over the coming step.
 
-    The two surface fluxes are those the host computed at the end of the previous step. CRM, network inputs, conservation layer and
-    budget of the coming step all use exactly these.
+    The two surface fluxes are those the host computed at the end of the previous step. CRM, network inputs, conservation layer
+    and budget of the coming step all use exactly these.
     """
 
     surface_temperature: Float[Array, " column"]  # K
@@ -59,12 +59,12 @@ class ColumnFluxes(eqx.Module):
 class ColumnScheme(Protocol):
     """The closure of an atmosphere: `parametra.coupling.Closure` with these types."""
 
-    def init(self, state: ColumnState, forcing: ColumnForcing, key: PRNGKeyArray) -> PyTree[Array]:
+    def init(self, state: ColumnState, forcing: ColumnForcing, key: PRNGKeyArray, /) -> PyTree[Array]:
         """The scheme's memory at the start; every leaf has the column as axis 0."""
         ...
 
     def __call__(
-        self, state: ColumnState, forcing: ColumnForcing, carry: PyTree[Array], key: PRNGKeyArray
+        self, state: ColumnState, forcing: ColumnForcing, carry: PyTree[Array], key: PRNGKeyArray, /
     ) -> tuple[ColumnTendency, ColumnFluxes, PyTree[Array]]:
         """Tendency and fluxes of the coming step, and the new memory."""
         ...

@@ -80,7 +80,7 @@ def _run_stages(run: Run, study: Study, stages: Sequence[Stage]) -> None:
         if stage not in waiting:
             run.progress.say(f"{stage.name:<10} done before")
     if waiting:
-        run.folder.log("start", versions=_versions(), machine=_machine(), device=_device())
+        run.folder.log("start", versions=_versions(), machine=_machine())
     for stage in waiting:
         _run_stage(run, stage, f"{study.stages.index(stage) + 1}/{len(study.stages)}")
 
@@ -98,7 +98,7 @@ def _run_stage(run: Run, stage: Stage, count: str) -> None:
         with suppress(ParametraError):  # a full disk has its own sentence already
             book(0.0)
     seconds = run.folder.cost(f"stage {stage.name}")
-    run.folder.log("stage_end", stage=stage.name, seconds=seconds, peak_memory_gb=machine.peak_memory())
+    run.folder.log("stage_end", stage=stage.name, seconds=seconds, peak_memory_gb=machine.peak_memory(), device=_device())
     run.folder.finish_stage(stage.name, **payload)
     run.progress.say(f"{stage.name:<10} done in {seconds:.0f} s")
 
@@ -152,8 +152,10 @@ def _machine() -> dict[str, Any]:
     return {"platform": platform.platform(), "cores": machine.cores(), "memory_gb": machine.total_memory(), "argv": sys.argv[1:]}
 
 
-def _device() -> str:
-    import jax  # the stage to come needs it anyway
-
+def _device() -> str | None:
+    """What jax ran on; None while no stage has used jax."""
+    jax = sys.modules.get("jax")
+    if jax is None:
+        return None
     device = jax.devices()[0]
     return f"{len(jax.devices())} x {device.platform} {device.device_kind}"

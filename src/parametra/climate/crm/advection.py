@@ -1,7 +1,7 @@
 """Scalars in flux form: split van Leer sweeps that carry mass along, hence exact for constants, positive and monotone per sweep.
 
-Source: van Leer (1977, J. Comput. Phys. 23) limiter; the intermediate density of each sweep makes the split scheme consistent with
-the projected mass flux. The order of the sweeps alternates from step to step.
+Source: van Leer (1977, J. Comput. Phys. 23) limiter; the intermediate density of each sweep makes the split scheme consistent
+with the projected mass flux. The order of the sweeps alternates from step to step.
 """
 
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ def limited_slope(backward: Float[Array, "..."], forward: Float[Array, "..."]) -
 def sweep_x(
     mass: Float[Array, "z x column"], q: Float[Array, "z x column"], courant_mass: Float[Array, "z x column"]
 ) -> Float[Array, "z x column"]:
-    """q after transport along x by the mass `courant_mass` [kg m-2] that crosses each left face in this step."""
+    """Q after transport along x by the mass `courant_mass` [kg m-2] that crosses each left face in this step."""
     left = jnp.roll(q, 1, 1)
     difference = q - left
     slope = limited_slope(difference, jnp.roll(difference, -1, 1))
@@ -38,7 +38,7 @@ def sweep_x(
 def sweep_z(
     mass: Float[Array, "z x column"], q: Float[Array, "z x column"], courant_mass: Float[Array, "inner x column"]
 ) -> tuple[Float[Array, "z x column"], Float[Array, "inner x column"]]:
-    """q after transport along z by the mass that crosses each interior interface upward; also the flux of q itself."""
+    """Q after transport along z by the mass that crosses each interior interface upward; also the flux of q itself."""
     difference = q[1:] - q[:-1]
     zero = jnp.zeros_like(q[:1])
     slope = limited_slope(jnp.concatenate([zero, difference]), jnp.concatenate([difference, zero]))
@@ -82,17 +82,15 @@ def advect_reference(
 ) -> Float[Array, "z x column"]:
     """Change of h' in one step by vertical motion through the reference profile.
 
-    `step` is the reference at the upper centre minus at the lower one [K]; each interface sees half of it on either side, which is
-    the flux form of rho w h_ref once continuity is used.
+    `step` is the reference at the upper centre minus at the lower one [K]; each interface sees half of it on either side, which
+    is the flux form of rho w h_ref once continuity is used.
     """
     half = 0.5 * step * mass_z
     zero = jnp.zeros_like(half[:1])
     return -(jnp.concatenate([half, zero]) + jnp.concatenate([zero, half])) * level_array(1.0 / grid.mass)
 
 
-def largest_courant(
-    grid: CRMGrid, u: Float[Array, "z x column"], w: Float[Array, "half x column"]
-) -> Float[Array, " column"]:
+def largest_courant(grid: CRMGrid, u: Float[Array, "z x column"], w: Float[Array, "half x column"]) -> Float[Array, " column"]:
     """Largest Courant number of any face of a column; the sweeps are monotone up to 1."""
     mass_x, mass_z = courant_masses(grid, u, w)
     lower = np.minimum(grid.mass[1:], grid.mass[:-1])

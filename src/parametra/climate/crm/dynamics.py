@@ -63,9 +63,7 @@ def buoyancy(
     return b[1:] * below + b[:-1] * (1.0 - below)
 
 
-def kinetic_energy(
-    grid: CRMGrid, u: Float[Array, "z x column"], w: Float[Array, "half x column"]
-) -> Float[Array, "z column"]:
+def kinetic_energy(grid: CRMGrid, u: Float[Array, "z x column"], w: Float[Array, "half x column"]) -> Float[Array, "z column"]:
     """Kinetic energy of the motion relative to the mean over x, mean over x, by layer [J m-2]."""
     anomaly = u - jnp.mean(u, axis=1, keepdims=True)
     weight = level_array(0.5 * (grid.mass[1:] + grid.mass[:-1]))

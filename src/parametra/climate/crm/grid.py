@@ -4,6 +4,7 @@ Layout of every field is (z, x, column), column innermost; w lives on the nz + 1
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -89,6 +90,6 @@ class CRMGrid:
         return np.where(share > 0, (1.0 / 450.0) * (450.0 / 60.0) ** share, 0.0)
 
 
-def level_array(values: np.ndarray) -> np.ndarray:
+def level_array(values: np.ndarray) -> Any:
     """A profile (z,) as float32 (z, 1, 1), ready to broadcast over (z, x, column)."""
     return np.asarray(values, np.float32)[:, None, None]

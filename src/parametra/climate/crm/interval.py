@@ -308,7 +308,7 @@ def _water(model: CloudModel, state: CRMState) -> Float[Array, " column"]:
 
 
 def _energy(model: CloudModel, state: CRMState) -> Float[Array, " column"]:
-    """cp h' + Lc (qt + qp) of a column [J m-2]: its frozen moist static energy, from the reference."""
+    """Cp h' + Lc (qt + qp) of a column [J m-2]: its frozen moist static energy, from the reference."""
     mass = level_array(model.grid.mass)[:, :, 0]
     heat = np.float32(HEAT_CAPACITY) * jnp.sum(mass * jnp.mean(state.liquid_temperature, axis=1), axis=0)
     return heat + np.float32(LATENT_HEAT_CONDENSATION) * _water(model, state)
@@ -363,14 +363,7 @@ def _means(
         latent_flux=fallen_heat / duration,
         cloud_water=jnp.sum(mass * cloud_mean, axis=0),
         precipitating_water=jnp.sum(mass * falling, axis=0),
-        latent_storage=jnp.sum(
-            mass
-            * (
-                np.float32(LATENT_HEAT_CONDENSATION) * (cloud_mean + falling)
-                + np.float32(LATENT_HEAT_FUSION) * frozen
-            ),
-            axis=0,
-        ),
+        ice=jnp.sum(mass * frozen, axis=0),
         water_residual=_water(model, state) - start_water - (water_in - fallen),
         energy_residual=_energy(model, state) - start_energy - energy_in,
         returned_heat=returned / duration,

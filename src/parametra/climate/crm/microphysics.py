@@ -80,9 +80,10 @@ def saturation(
     celsius = temperature - 273.15
     liquid, ice = saturation_vapour_pressure_liquid(temperature), saturation_vapour_pressure_ice(temperature)
     vapour_pressure = share * liquid + (1.0 - share) * ice
-    slope = share * liquid * (17.67 * 243.5) / (celsius + 243.5) ** 2 + (1.0 - share) * ice * (22.587 * 273.86) / (
-        celsius + 273.86
-    ) ** 2
+    slope = (
+        share * liquid * (17.67 * 243.5) / (celsius + 243.5) ** 2
+        + (1.0 - share) * ice * (22.587 * 273.86) / (celsius + 273.86) ** 2
+    )
     denominator = jnp.maximum(vapour_pressure, pressure - (1.0 - EPSILON) * vapour_pressure)
     humidity = EPSILON * vapour_pressure / denominator
     return humidity, humidity * slope * pressure / (vapour_pressure * denominator)
@@ -179,9 +180,7 @@ def convert(
         collect_water = collect_water + species.collects_liquid * rate
         if species.collects_ice:
             collect_ice = collect_ice + species.collects_ice * rate
-        evaporate = evaporate + share * (
-            first * jnp.exp(0.5 * logarithm) + second * jnp.exp((5.0 + species.b) / 8.0 * logarithm)
-        )
+        evaporate = evaporate + share * (first * jnp.exp(0.5 * logarithm) + second * jnp.exp((5.0 + species.b) / 8.0 * logarithm))
         speed = speed + share * _fall(grid, species) * jnp.exp(species.b / 4.0 * logarithm)
     collect_water = jnp.where(present, collect_water, 0.0)
     collect_ice = jnp.where(present, collect_ice * cold, 0.0)
@@ -199,7 +198,7 @@ def sediment(
     grid: CRMGrid, precipitating: Float[Array, "z x column"], speed: Float[Array, "z x column"]
 ) -> tuple[Float[Array, "z x column"], Float[Array, "z x column"]]:
     """Precipitating water after one step of fall, and what left each layer downward [kg m-2]; implicit, so for any speed."""
-    mass = np.asarray(grid.mass, np.float32)
+    mass = jnp.asarray(grid.mass, precipitating.dtype)
     rate = (speed * np.float32(grid.time_step)) * level_array(grid.density)
 
     def layer(above: Array, inputs: tuple[Array, Array, Array]) -> tuple[Array, Array]:

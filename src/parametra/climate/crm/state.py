@@ -46,7 +46,7 @@ class CRMMeans(eqx.Module):
     latent_flux: Float[Array, " column"]  # W m-2: Lc rain + Ls snow
     cloud_water: Float[Array, " column"]  # kg m-2, liquid and ice
     precipitating_water: Float[Array, " column"]  # kg m-2
-    latent_storage: Float[Array, " column"]  # J m-2 released by all condensate present: Lc liquid + Ls ice
+    ice: Float[Array, " column"]  # kg m-2, the frozen part of cloud and precipitating water
     water_residual: Float[Array, " column"]  # kg m-2 over the interval
     energy_residual: Float[Array, " column"]  # J m-2 over the interval
     returned_heat: Float[Array, " column"]  # W m-2: dissipated kinetic energy given back

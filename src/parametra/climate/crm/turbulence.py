@@ -74,8 +74,8 @@ def boundary_layer(
 ) -> Float[Array, "inner one column"]:
     """Eddy viscosity of the boundary layer at the interior interfaces [m2 s-1], from the means of a column.
 
-    K = k ws z (1 - z/h)^2 with ws^3 = u*^3 + 0.6 w*^3; h is where virtual potential temperature passes that of the lowest layer by
-    0.5 K, at least 400 m; 2 m2/s decaying over 1.5 km stays above it, for shallow clouds.
+    K = k ws z (1 - z/h)^2 with ws^3 = u*^3 + 0.6 w*^3; h is where virtual potential temperature passes that of the lowest layer
+    by 0.5 K, at least 400 m; 2 m2/s decaying over 1.5 km stays above it, for shallow clouds.
     """
     virtual = (temperature + np.float32(GRAVITY / HEAT_CAPACITY) * height) * (1.0 + VAPOUR_BUOYANCY * vapour)
     excess = virtual - virtual[:1] - 0.5

@@ -1,9 +1,10 @@
 """The multi-scale scheme: a cloud-resolving model with radiation in every column of the host.
 
-Coupling (the formulas of SAM's multi-scale use, Khairoutdinov & Randall 2003): the CRM's mean temperature and vapour are taken to
-the host's over the interval, condensate stays with the CRM, and what the CRM's means end up with beyond the host's is the tendency.
-Momentum is not fed back. Layers map one to one; the CRM has the mass of 1000 hPa in every column, so surface fluxes go in times
-p_ref / ps and precipitation comes out times ps / p_ref. The host's own heights enter the static energy, its pressure saturation.
+Coupling (the formulas of SAM's multi-scale use, Khairoutdinov & Randall 2003): the CRM's mean temperature and vapour are taken
+to the host's over the interval, condensate stays with the CRM, and what the CRM's means end up with beyond the host's is the
+tendency. Momentum is not fed back. Layers map one to one; the CRM has the mass of 1000 hPa in every column, so surface fluxes go
+in times p_ref / ps and precipitation comes out times ps / p_ref. The host's own heights enter the static energy, its pressure
+saturation.
 """
 
 import equinox as eqx
@@ -83,9 +84,7 @@ class Multiscale(eqx.Module):
         assert grid.layers == state.temperature.shape[1]
         return tendency, fluxes, MultiscaleCarry(_column_first(crm), _diagnostics(means, ratio))
 
-    def perturb(
-        self, carry: MultiscaleCarry, state: ColumnState, key: PRNGKeyArray, amplitude: float = 0.1
-    ) -> MultiscaleCarry:
+    def perturb(self, carry: MultiscaleCarry, state: ColumnState, key: PRNGKeyArray, amplitude: float = 0.1) -> MultiscaleCarry:
         """CRMs with temperature noise [K] in every cell, re-centred so that the host's means do not change."""
         shape = carry.crm.temperature.shape
         noise = amplitude * jax.random.normal(key, shape, carry.crm.temperature.dtype)
@@ -122,9 +121,9 @@ class Multiscale(eqx.Module):
             surface_wind=jnp.sqrt(wind**2 + 25.0),
         )
 
-    def _sigma(self) -> np.ndarray:
-        half = np.asarray(self.sigma_half, np.float32)
-        return 0.5 * (half[1:] + half[:-1])
+    def _sigma(self) -> Float[Array, " level"]:
+        half = np.asarray(self.sigma_half)
+        return jnp.asarray(0.5 * (half[1:] + half[:-1]), jnp.float32)
 
     def _radiation(self, state: ColumnState, forcing: ColumnForcing, crm: CRMState) -> RadiativeFluxes:
         """Radiation of every CRM column, from the cells as they stand at the start of the step."""
@@ -148,7 +147,7 @@ class Multiscale(eqx.Module):
 DIAGNOSTICS = (
     "cloud_water",
     "precipitating_water",
-    "latent_storage",
+    "ice",
     "water_residual",
     "energy_residual",
     "returned_heat",

@@ -1,0 +1,23 @@
+"""Rasp, Pritchard & Gentine (2018) on a small aquaplanet: a network learns a cloud-resolving model and takes its place."""
+
+from parametra.studies.base import Stage, Study, lazy
+from parametra.studies.climate.config import ClimateConfig
+
+STUDY = Study(
+    name="climate",
+    summary="a network in the place of the cloud-resolving model of a multi-scale aquaplanet",
+    config=ClimateConfig,
+    stages=(
+        Stage("truth", lazy("parametra.studies.climate.truth:run_truth"), "a cloud-resolving model in every column"),
+        Stage("world", lazy("parametra.studies.climate.world:judge_world"), "does the world deserve trust?"),
+        Stage("ceiling", lazy("parametra.studies.climate.ceiling:run_ceiling"), "how much of the truth can be predicted at all"),
+        Stage("train", lazy("parametra.studies.climate.training:train_networks"), "networks learn the columns"),
+        Stage(
+            "coupled", lazy("parametra.studies.climate.coupled:run_coupled"), "networks drive the host; the best for the longest"
+        ),
+        Stage("offline", lazy("parametra.studies.climate.offline:score_offline"), "skill on an independent stretch of truth"),
+        Stage("climate", lazy("parametra.studies.climate.climate:score_climate"), "the network's climate beside the truth's"),
+        Stage("speed", lazy("parametra.studies.climate.speed:measure_speed"), "what a step costs, side by side"),
+    ),
+    network_function=lazy("parametra.studies.climate.training:network_function"),
+)

@@ -1,0 +1,163 @@
+"""Stage climate: the chosen network's climate beside the truth's, the null closures' and every other seed's."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from parametra.climate.diagnostics.drift import daily_series, drift_table, late_climate
+from parametra.climate.diagnostics.means import climate_difference, halves, split_half, with_derived, zonal_climate
+from parametra.core.errors import DataError
+from parametra.store.fields import write_fields
+from parametra.store.metrics import Metric
+from parametra.studies.base import Run
+from parametra.studies.climate.coupled import TIME_MEAN, coupled_fields, keeps_climate
+from parametra.studies.climate.training import LINEAR, network_names
+from parametra.studies.climate.truth import truth_fields
+
+MEASURES = (
+    ("mean_temperature", "mass-weighted mean temperature below 180 hPa, difference", "K"),
+    ("zonal_temperature_rms", "rms of zonal-mean temperature", "K"),
+    ("precipitable_water", "precipitable water, relative difference", "1"),
+    ("rain_profile_r", "correlation of the rain profile", "1"),
+    ("rain_profile_rms", "rms of the rain profile", "mm/day"),
+    ("precipitation", "mean precipitation, difference", "mm/day"),
+)
+FRAMES = 24
+
+
+def score_climate(run: Run) -> dict[str, Any]:
+    """Climates over the last half of the chosen run, and over the last third of every candidate's trial."""
+    config, truth_config = run.config.coupled, run.config.truth
+    truth = truth_fields(run, truth_config.scoring_start, truth_config.days)
+    whole = truth_fields(run, truth_config.spin_up_days, truth_config.days)
+    names = ["truth", "network", LINEAR, TIME_MEAN]
+    chosen = run.result("coupled")["chosen"]
+    runs = {
+        "network": coupled_fields(run, chosen),
+        LINEAR: coupled_fields(run, LINEAR),
+        TIME_MEAN: coupled_fields(run, TIME_MEAN),
+    }
+    reference, record = zonal_climate(truth), zonal_climate(whole)
+    late = (config.days / 2.0, config.days)
+    rows = []
+    for label, fields in runs.items():
+        rows += _climate_rows(fields, reference, record, late, label)
+    rows += [
+        Metric(f"truth's split half: {words}", split_half(whole, climate_difference)[key], unit, kind="skill")
+        for key, words, unit in MEASURES
+    ]
+    rows += _seed_rows(run, record, (config.keeps_from, config.candidate_days))
+    first, second = halves(whole)
+    zonal = [record, zonal_climate(first), zonal_climate(second)]
+    zonal += [_late_zonal(fields, late) for fields in runs.values()]
+    labels = ["truth", "truth_first_half", "truth_second_half", *names[1:]]
+    write_fields(
+        run.folder.fields("zonal"),
+        xr.concat(zonal, "run", join="override", coords="minimal", compat="override").assign_coords(run=labels),
+    )
+    _write_maps(run, truth, runs["network"])
+    series = {"truth": daily_series(whole, record)}
+    series |= {name: daily_series(coupled_fields(run, name), record) for name in [*network_names(run.config), LINEAR, TIME_MEAN]}
+    write_fields(run.folder.fields("drift"), drift_table(series))
+    return {"metrics": rows}
+
+
+def _late_zonal(fields: xr.Dataset, late: tuple[float, float]) -> xr.Dataset:
+    days = fields.time.values - fields.time.values[0]
+    return zonal_climate(fields.isel(time=np.flatnonzero(days >= late[0] - 1e-6)))
+
+
+def _climate_rows(
+    fields: xr.Dataset, reference: xr.Dataset, record: xr.Dataset, late: tuple[float, float], label: str
+) -> list[Metric]:  # fmt: skip
+    """The four measures against the scoring stretch, with targets for the network, and against the whole record."""
+    targets = {
+        "mean_temperature": ((-1.5, 1.5), "inside"),
+        "zonal_temperature_rms": (2.0, "lower"),
+        "precipitable_water": ((-0.1, 0.1), "inside"),
+        "rain_profile_r": (0.95, "higher"),
+    }
+    rows = []
+    for against, source in ((record, "all truth after spin-up"), (reference, "the scoring stretch")):
+        try:
+            difference = late_climate(fields, against, *late)
+        except DataError:  # a null closure may stop early: that is its score
+            difference = {key: float("nan") for key, _, _ in MEASURES}
+        for key, words, unit in MEASURES:
+            target, better = targets.get(key, (None, "lower")) if label == "network" and against is record else (None, "lower")
+            rows.append(
+                Metric(
+                    f"{label}, days {late[0]:g} to {late[1]:g}, against {source}: {words}",
+                    difference[key],
+                    unit,
+                    target,
+                    better,
+                    "skill",
+                    source,
+                )
+            )
+    return rows
+
+
+def _seed_rows(run: Run, record: xr.Dataset, window: tuple[float, float]) -> list[Metric]:
+    """Which seeds keep the climate, of every kind of network, with the Wilson interval of the share."""
+    rows = []
+    source = "|dT| <= 1.5 K, rms < 3 K, PW within 10 percent, rain r >= 0.9, against all truth after spin-up"
+    for network in run.config.networks:
+        kept = 0
+        for seed in range(network.seeds):
+            name = f"{network.name}-{seed}"
+            try:
+                difference = late_climate(coupled_fields(run, name), record, *window)
+            except DataError:
+                continue
+            kept += keeps_climate(difference)
+            rows.append(
+                Metric(
+                    f"{name}, days {window[0]:g} to {window[1]:g}: rms of zonal-mean temperature",
+                    difference["zonal_temperature_rms"],
+                    "K",
+                    kind="skill",
+                )
+            )
+            rows.append(
+                Metric(
+                    f"{name}, days {window[0]:g} to {window[1]:g}: correlation of the rain profile",
+                    difference["rain_profile_r"],
+                    "1",
+                    kind="skill",
+                )
+            )
+        low, high = wilson(kept, network.seeds)
+        rows.append(
+            Metric(
+                f"{network.name}: share of seeds that keep the climate over days {window[0]:g} to {window[1]:g} "
+                f"({kept} of {network.seeds}, 95 % interval {low:.2f} to {high:.2f})",
+                kept / network.seeds, "1", 1.0 if network.required else None, "higher", "skill", source,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    share = successes / trials
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return float(centre - half), float(centre + half)
+
+
+def _write_maps(run: Run, truth: xr.Dataset, network: xr.Dataset) -> None:
+    """Daily precipitation maps of truth and network, at most so many frames."""
+    rain = with_derived(truth).precipitation_flux
+    per_day = run.config.host.steps_per_day
+    days = rain.sizes["time"] // per_day
+    daily = (
+        rain.isel(time=slice(0, max(days, 1) * per_day)).coarsen(time=min(per_day, rain.sizes["time"]), boundary="trim").mean()
+    )
+    frames = min(FRAMES, daily.sizes["time"], network.sizes["time"])
+    pair = [daily.isel(time=slice(0, frames)), network.precipitation_flux.isel(time=slice(-frames, None))]
+    pair = [frame.assign_coords(time=np.arange(frames) + 1.0) for frame in pair]
+    maps = xr.concat(pair, "run", join="override", coords="minimal", compat="override").assign_coords(run=["truth", "network"])
+    write_fields(run.folder.fields("maps"), maps.to_dataset(name="precipitation_flux"))

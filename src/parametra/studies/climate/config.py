@@ -1,0 +1,119 @@
+"""What can be chosen about the climate study. No jax: a wrong value is refused before anything heavy is imported."""
+
+from pydantic import Field, model_validator
+
+from parametra.climate.emulator.config import EmulatorConfig
+from parametra.climate.host.config import HostConfig
+from parametra.core.config import Config
+
+
+class CRMConfig(Config):
+    """The cloud-resolving model in every column."""
+
+    columns: int = Field(default=8, ge=2, le=512, description="CRM columns in a host column [1]")
+    spacing: float = Field(default=4000.0, ge=50.0, le=20000.0, description="distance between them [m]")
+    time_step: float = Field(default=30.0, ge=1.0, le=60.0, description="CRM step; half the host's step is a multiple of it [s]")
+
+
+class OpticsConfig(Config):
+    """Cloud optics; the numbers that the balance of the world is tuned with."""
+
+    absorption_liquid: float = Field(default=80.0, ge=0.0, le=500.0, description="long-wave absorption of cloud water [m2 kg-1]")
+    absorption_ice: float = Field(default=15.0, ge=0.0, le=500.0, description="long-wave absorption of cloud ice [m2 kg-1]")
+    radius_liquid: float = Field(default=12e-6, gt=1e-6, le=1e-4, description="effective radius of droplets [m]")
+    radius_ice: float = Field(default=27e-6, gt=1e-6, le=1e-3, description="effective radius of crystals [m]")
+    shortwave_scale: float = Field(default=0.8, ge=0.0, le=2.0, description="factor on short-wave optical depth, for inhomogeneity [1]")
+    surface_albedo: float = Field(default=0.08, ge=0.0, le=1.0, description="albedo of the sea [1]")
+
+
+class TruthConfig(Config):
+    """Stretches of truth, one after the other: none of them is used twice."""
+
+    spin_up_days: float = Field(default=7.0, ge=0.0, description="left out [d]")
+    training_days: float = Field(default=11.0, gt=0.0, description="what the networks learn from [d]")
+    selection_days: float = Field(default=3.0, gt=0.0, description="what the choice among networks looks at [d]")
+    scoring_days: float = Field(default=7.0, gt=0.0, description="what scores are computed on [d]")
+    blocks: int = Field(default=0, ge=0, le=256, description="blocks of columns side by side; 0: one for each core, none on a GPU")
+    chunk_hours: float = Field(default=24.0, gt=0.0, le=240.0, description="simulated time between outputs and checkpoints [h]")
+
+    @property
+    def days(self) -> float:
+        """All days of truth."""
+        return self.spin_up_days + self.training_days + self.selection_days + self.scoring_days
+
+    @property
+    def selection_start(self) -> float:
+        """First day of the stretch for selection."""
+        return self.spin_up_days + self.training_days
+
+    @property
+    def scoring_start(self) -> float:
+        """First day of the stretch for scoring."""
+        return self.selection_start + self.selection_days
+
+
+class CeilingConfig(Config):
+    """Twins of the CRM under one host forcing: how much of a tendency is chance."""
+
+    starts: int = Field(default=8, ge=1, le=64, description="start states, spread over the truth after spin-up")
+    twins: int = Field(default=8, ge=2, le=64, description="twins from each start state")
+    columns: int = Field(default=64, ge=1, description="columns of each start state, spread over the sphere")
+    settle_hours: float = Field(default=18.0, ge=0.0, description="until the twins' differences have levelled off [h]")
+    score_hours: float = Field(default=12.0, gt=0.0, description="what is scored after that [h]")
+
+
+class NetworkConfig(Config):
+    """Networks of one kind, that differ in their seeds."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="short name")
+    seeds: int = Field(default=3, ge=1, le=1000, description="how many")
+    emulator: EmulatorConfig = Field(default=EmulatorConfig(), description="network and training")
+    required: bool = Field(default=False, description="whether metrics.json states targets for it")
+
+
+class CoupledConfig(Config):
+    """Networks in the CRM's place."""
+
+    candidate_days: float = Field(default=180.0, gt=0.0, description="length of every candidate's run [d]")
+    days: float = Field(default=360.0, gt=0.0, description="length of the chosen network's run and of the null closures' [d]")
+    selection_from: float = Field(default=20.0, ge=0.0, description="selection looks at the climate from this day on [d]")
+    selection_to: float = Field(default=60.0, gt=0.0, description="and up to this one [d]")
+    keeps_from: float = Field(default=120.0, ge=0.0, description="a seed keeps the climate if it has it from this day on [d]")
+    checkpoint_days: float = Field(default=60.0, gt=0.0, description="simulated time between checkpoints [d]")
+
+
+class ClimateConfig(Config):
+    """The climate study."""
+
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of everything random")
+    host: HostConfig = Field(default=HostConfig(), description="the resolved atmosphere")
+    crm: CRMConfig = Field(default=CRMConfig(), description="the cloud-resolving model")
+    optics: OpticsConfig = Field(default=OpticsConfig(), description="clouds in radiation")
+    truth: TruthConfig = Field(default=TruthConfig(), description="the truth")
+    ceiling: CeilingConfig = Field(default=CeilingConfig(), description="the noise ceiling")
+    networks: tuple[NetworkConfig, ...] = Field(default=(NetworkConfig(name="5x128"),), min_length=1, description="what is trained")
+    coupled: CoupledConfig = Field(default=CoupledConfig(), description="coupled runs")
+
+    @model_validator(mode="after")
+    def _lawful(self) -> "ClimateConfig":
+        half_step = self.host.time_step / 2.0 / self.crm.time_step
+        if abs(half_step - round(half_step)) > 1e-6:
+            raise ValueError(
+                f"half the host's step of {self.host.time_step:g} s is not a multiple of the CRM's {self.crm.time_step:g} s"
+            )
+        if self.ceiling.columns > self.host.longitudes * self.host.latitudes:
+            raise ValueError(f"ceiling.columns is {self.ceiling.columns}, more than the host's columns")
+        after = self.truth.days - self.truth.spin_up_days
+        if (self.ceiling.settle_hours + self.ceiling.score_hours) / 24.0 > after:
+            raise ValueError("the twins of ceiling run longer than the truth after its spin-up")
+        if not self.coupled.selection_from < self.coupled.selection_to <= self.coupled.candidate_days <= self.coupled.days:
+            raise ValueError("coupled needs selection_from < selection_to <= candidate_days <= days")
+        if self.coupled.keeps_from >= self.coupled.candidate_days:
+            raise ValueError("coupled.keeps_from must come before candidate_days")
+        names = [network.name for network in self.networks]
+        if len(set(names)) < len(names):
+            raise ValueError(f"networks share a name: {', '.join(names)}")
+        chunk = self.truth.chunk_hours * 3600.0 / self.host.time_step
+        if abs(chunk - round(chunk)) > 1e-6 or chunk < 1:
+            raise ValueError("truth.chunk_hours is not a multiple of the host's step")
+        return self

@@ -1,0 +1,174 @@
+"""Stage coupled: every network drives the host in the CRM's place; the best on the selection stretch goes on for the longest.
+
+Two null closures run the same way: linear regression, and the time-mean tendencies. A candidate's crash is data; a crash of the
+chosen network stops the study.
+"""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from parametra.climate.diagnostics.drift import late_climate
+from parametra.climate.diagnostics.means import zonal_climate
+from parametra.climate.emulator import TimeMean, load_emulator
+from parametra.climate.host.atmosphere import Atmosphere
+from parametra.climate.schemes.emulated import EmulatedScheme
+from parametra.core import machine
+from parametra.core.constants import SECONDS_PER_DAY
+from parametra.core.errors import PhysicalStopError
+from parametra.coupling import Closure, coupled_run, run_many
+from parametra.store.fields import append_fields, open_fields, truncate_fields
+from parametra.store.metrics import Metric
+from parametra.studies.base import Run
+from parametra.studies.climate import parts
+from parametra.studies.climate.config import ClimateConfig
+from parametra.studies.climate.training import LINEAR, network_names
+from parametra.studies.climate.truth import last_state, truth_fields
+
+TIME_MEAN = "time-mean"
+LIMITS = {"mean_temperature": 1.5, "zonal_temperature_rms": 3.0, "precipitable_water": 0.1, "rain_profile_r": 0.9}
+
+
+def run_coupled(run: Run) -> dict[str, Any]:
+    """Run the candidates, choose, run the chosen one and the null closures on to the end."""
+    config: ClimateConfig = run.config
+    stage = _Coupled(run)
+    candidates = network_names(config)
+    stops = stage.run_all(dict.fromkeys(candidates, config.coupled.candidate_days))
+    scores = {name: selection_score(run, name) if stops[name] is None else np.inf for name in candidates}
+    ranking = sorted(candidates, key=lambda name: (scores[name], candidates.index(name)))
+    chosen = ranking[0]
+    run.folder.log("selected", network=chosen, scores={name: scores[name] for name in ranking})
+    crash = stops[chosen]
+    if crash is not None:  # then every candidate crashed
+        raise crash
+    stops |= stage.run_all(dict.fromkeys([chosen, LINEAR, TIME_MEAN], config.coupled.days))
+    stop = stops[chosen]
+    if stop is not None:
+        raise stop
+    survived = [name for name in candidates if stops[name] is None]
+    metrics = [
+        Metric("networks that run to the end of their trial", len(survived) / len(candidates), "1", kind="skill"),
+    ]
+    return {
+        "chosen": chosen,
+        "ranking": ranking,
+        "scores": [float(scores[name]) for name in ranking],
+        "stops": {name: None if stop is None else str(stop) for name, stop in stops.items()},
+        "metrics": metrics,
+    }
+
+
+class _Coupled:
+    """Runs of closures from the truth's last state, several at a time."""
+
+    def __init__(self, run: Run):
+        self.run, self.config = run, run.config
+        self.host = parts.host_of(self.config)
+        self.state, _ = last_state(run)
+        self.lock, self.fractions = Lock(), {}
+        self.threads = 1 if jax.default_backend() != "cpu" else machine.cores()
+
+    def run_all(self, lengths: dict[str, float]) -> dict[str, PhysicalStopError | None]:
+        """Each closure for its number of days; why it stopped, None where it did not."""
+        self.fractions = dict.fromkeys(lengths, 0.0)
+        outcomes = run_many({name: self._job(name, days) for name, days in lengths.items()}, self.threads)
+        return {name: outcome if isinstance(outcome, PhysicalStopError) else None for name, outcome in outcomes.items()}
+
+    def _job(self, name: str, days: float) -> Callable[[], object]:
+        def job() -> object:
+            grid, per_day = self.host.grid, self.config.host.steps_per_day
+            recorder = parts.zonal_recorder(*grid.shape, tuple(self.config.host.sigma_half))
+            writer = _Writer(self, name, round(days * per_day))
+            return coupled_run(
+                self.host, closure_of(self.run, name), self.state, (), self.config.seed, round(days * per_day),
+                chunk=per_day, record=recorder, on_chunk=writer, on_start=writer.cut, watch=parts.WATCH,
+                checkpoint=self.run.folder.checkpoint(f"coupled-{name}"),
+                checkpoint_every=max(round(self.config.coupled.checkpoint_days), 1),
+            )  # fmt: skip
+
+        return job
+
+
+class _Writer:
+    """Appends one daily mean after the other."""
+
+    def __init__(self, stage: _Coupled, name: str, last: int):
+        self.stage, self.name, self.last = stage, name, last
+        self.path = stage.run.folder.fields(f"coupled-{name}")
+        self.per_day = stage.config.host.steps_per_day
+
+    def cut(self, step: int) -> None:
+        """Drop what was written beyond the checkpoint that the run goes on from."""
+        if self.path.exists():
+            truncate_fields(self.path, -(-step // self.per_day))
+
+    def __call__(self, step: int, records: dict[str, np.ndarray], state: Any) -> None:
+        grid, stage = self.stage.host.grid, self.stage
+        append_fields(self.path, parts.zonal_fields(grid, records, step / self.per_day - 0.5))
+        with stage.lock:
+            stage.fractions[self.name] = step / self.last
+            fraction = float(np.mean(list(stage.fractions.values())))
+            values = parts.progress_values(grid, {k: v for k, v in records.items() if v.shape != grid.shape})
+            stage.run.progress.update("coupled", fraction, network=self.name, day=step / self.per_day, **values)
+
+
+def closure_of(run: Run, name: str) -> Closure:
+    """The closure of a run by name."""
+    if name == TIME_MEAN:
+        truth = run.config.truth
+        return TimeMean.of(truth_fields(run, truth.spin_up_days, truth.selection_start))
+    return EmulatedScheme(load_emulator(run.folder.network(name))[0])
+
+
+def selection_score(run: Run, name: str) -> float:
+    """How far the run's early climate is from that of the selection stretch; 1 is about what is still tolerable."""
+    config: ClimateConfig = run.config
+    reference = zonal_climate(truth_fields(run, config.truth.selection_start, config.truth.scoring_start))
+    difference = late_climate(
+        open_fields(run.folder.fields(f"coupled-{name}")), reference, config.coupled.selection_from, config.coupled.selection_to
+    )
+    return climate_score(difference)
+
+
+def climate_score(difference: dict[str, float]) -> float:
+    """Mean of the four measures of a climate difference, each in units of its limit."""
+    return float(np.mean([
+        abs(difference["mean_temperature"]) / LIMITS["mean_temperature"],
+        difference["zonal_temperature_rms"] / LIMITS["zonal_temperature_rms"],
+        abs(difference["precipitable_water"]) / LIMITS["precipitable_water"],
+        (1.0 - difference["rain_profile_r"]) / (1.0 - LIMITS["rain_profile_r"]),
+    ]))  # fmt: skip
+
+
+def keeps_climate(difference: dict[str, float]) -> bool:
+    """Whether all four measures are within their limits."""
+    return (
+        abs(difference["mean_temperature"]) <= LIMITS["mean_temperature"]
+        and difference["zonal_temperature_rms"] < LIMITS["zonal_temperature_rms"]
+        and abs(difference["precipitable_water"]) <= LIMITS["precipitable_water"]
+        and difference["rain_profile_r"] >= LIMITS["rain_profile_r"]
+    )
+
+
+def coupled_fields(run: Run, name: str) -> xr.Dataset:
+    """Daily zonal means of a coupled run."""
+    return open_fields(run.folder.fields(f"coupled-{name}"))
+
+
+def years_per_day(step_seconds: float, time_step: float) -> float:
+    """Simulated years in a day of wall time."""
+    return time_step / step_seconds * SECONDS_PER_DAY / (360.0 * SECONDS_PER_DAY)
+
+
+def timed_closures(run: Run, host: Atmosphere) -> dict[str, Closure]:
+    """One network of every kind, the chosen one first, for timing."""
+    chosen = run.result("coupled")["chosen"]
+    kinds = {chosen.rpartition("-")[0]: chosen} | {
+        network.name: f"{network.name}-0" for network in run.config.networks if network.name != chosen.rpartition("-")[0]
+    }
+    return {kind: closure_of(run, name) for kind, name in kinds.items()}

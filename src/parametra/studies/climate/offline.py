@@ -1,0 +1,136 @@
+"""Stage offline: skill on the scoring stretch, beside linear regression, zonal climatology and the noise ceiling."""
+
+from dataclasses import replace
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import xarray as xr
+
+from parametra.climate.diagnostics.scoreboard import TARGETS, scoreboard, with_precipitation
+from parametra.climate.diagnostics.skill import fraction_of_ceiling, level_mean
+from parametra.climate.emulator import column_dataset, column_residuals, load_emulator, predict
+from parametra.climate.emulator.emulator import Emulator
+from parametra.store.fields import open_fields, write_fields
+from parametra.store.metrics import Metric
+from parametra.studies.base import Run
+from parametra.studies.climate import parts
+from parametra.studies.climate.training import LINEAR, network_names
+from parametra.studies.climate.truth import truth_fields
+
+CLIMATOLOGY = "zonal climatology"
+SCALARS = (
+    "precipitation_flux",
+    "toa_net_downward_shortwave_flux",
+    "surface_net_downward_shortwave_flux",
+    "toa_outgoing_longwave_flux",
+    "surface_net_upward_longwave_flux",
+)
+LOW_CEILING = 0.2
+
+
+def score_offline(run: Run) -> dict[str, Any]:
+    """Score every network; the figures are those of the chosen one."""
+    truth = run.config.truth
+    fields = with_precipitation(truth_fields(run, truth.scoring_start, truth.days)).load()
+    data = column_dataset(fields)
+    predictions: dict[str, xr.Dataset] = {CLIMATOLOGY: _climatology(run, fields)}
+    for index, name in enumerate([LINEAR, *network_names(run.config)]):
+        run.progress.update("offline", index / (len(network_names(run.config)) + 2), network=name)
+        predictions[name] = predict(load_emulator(run.folder.network(name))[0], data)
+    board = scoreboard(fields, predictions, step_hours=run.config.host.time_step / 3600.0)
+    ceilings = open_fields(run.folder.fields("ceiling")).load()
+    board = _with_ceiling(board, ceilings)
+    write_fields(run.folder.fields("skill"), board)
+    chosen = run.result("coupled")["chosen"]
+    emulator = load_emulator(run.folder.network(chosen))[0]
+    rows = [*_skill_rows(board, chosen), *_rain_rows(fields, predictions, chosen), *_conservation_rows(fields, emulator)]
+    return {"metrics": rows}
+
+
+def _climatology(run: Run, fields: xr.Dataset) -> xr.Dataset:
+    """Zonal and time means of the training stretch, on the scoring stretch's grid."""
+    truth = run.config.truth
+    training = with_precipitation(truth_fields(run, truth.spin_up_days, truth.selection_start))
+    mean = training[[*TARGETS, *SCALARS]].mean(["time", "longitude"], dtype=np.float64)
+    return xr.Dataset({name: mean[name].broadcast_like(fields[name]).astype(np.float32) for name in mean.data_vars})
+
+
+def _with_ceiling(board: xr.Dataset, ceilings: xr.Dataset) -> xr.Dataset:
+    new = {}
+    for label in ("ceiling", "ceiling_low", "ceiling_high"):
+        new[label] = xr.concat([ceilings[f"{label}_{name}"] for name in TARGETS], "target").assign_coords(target=list(TARGETS))
+        new[f"{label}_precipitation"] = ceilings[f"{label}_precipitation_flux"]
+    return board.assign(new)
+
+
+def _skill_rows(board: xr.Dataset, chosen: str) -> list[Metric]:
+    rows = []
+    for target, word in zip(TARGETS, ("heating", "moistening"), strict=True):
+        network = level_mean(board.r2_pooled.sel(model=chosen, target=target))
+        linear = level_mean(board.r2_pooled.sel(model=LINEAR, target=target))
+        ceiling = board.ceiling.sel(target=target)
+        limit = level_mean(ceiling)
+        low = [f"{level:.3f}" for level in board.level.values[(ceiling < LOW_CEILING).values]]
+        source = f"scoring stretch, pooled, 180 hPa to surface; ceiling < {LOW_CEILING} at sigma {', '.join(low) or 'none'}"
+        rows += [
+            Metric(f"30-min {word}: R2 of the network", network, "1", None, "higher", "skill", source),
+            Metric(f"30-min {word}: R2 of linear regression", linear, "1", None, "higher", "skill", source),
+            Metric(f"30-min {word}: noise ceiling", limit, "1", None, "higher", "skill", source),
+            Metric(
+                f"30-min {word}: (R2 - linear) / (ceiling - linear)", fraction_of_ceiling(network, linear, limit), "1", 0.6,
+                "higher", "skill", source,
+            ),
+        ]  # fmt: skip
+        daily = level_mean(board.r2_window.sel(model=chosen, target=target, window=24.0))
+        base = level_mean(board.r2_window.sel(model=CLIMATOLOGY, target=target, window=24.0))
+        goal = 0.55 if word == "heating" else 0.70
+        rows += [
+            Metric(f"24-h means of {word}: R2", daily, "1", goal, "higher", "skill", "scoring stretch, pooled"),
+            Metric(
+                f"24-h means of {word}: R2 of zonal climatology", base, "1", None, "higher", "skill", "scoring stretch, pooled"
+            ),
+        ]
+    for model, word, goal in (
+        (chosen, "the network", 0.65),
+        (LINEAR, "linear regression", None),
+        (CLIMATOLOGY, CLIMATOLOGY, None),
+    ):
+        value = float(board.r2_scalar.sel(model=model, scalar="precipitation_flux"))
+        rows.append(Metric(f"30-min precipitation: R2 of {word}", value, "1", goal, "higher", "skill", "scoring stretch, pooled"))
+    for name, word in zip(
+        SCALARS[1:], ("top short-wave", "surface short-wave", "top long-wave", "surface long-wave"), strict=True
+    ):
+        value = float(board.r2_scalar.sel(model=chosen, scalar=name))
+        rows.append(Metric(f"{word}: R2 of the network", value, "1", None, "higher", "skill", "scoring stretch, pooled"))
+    return rows
+
+
+def _rain_rows(fields: xr.Dataset, predictions: dict[str, xr.Dataset], chosen: str) -> list[Metric]:
+    rows = []
+    for share in (0.99, 0.999):
+        for label, data in (("truth", fields), ("the network", predictions[chosen])):
+            value = float(np.quantile(with_precipitation(data).precipitation_flux.values, share)) * 86400.0
+            rows.append(Metric(f"30-min precipitation exceeded {100 * (1 - share):g} % of the time, {label}", value, "mm/day"))
+    return rows
+
+
+def _conservation_rows(fields: xr.Dataset, emulator: Emulator) -> list[Metric]:
+    """Column residuals of the network from its own outputs, with its layer and without, over the first day."""
+    rows = []
+    day = fields.isel(time=slice(0, round(86400.0 / emulator.time_step)))
+    state, forcing = parts.columns_of(day, emulator.time_step)
+    for layer in (True, False):
+        network = replace(emulator, conservation=layer)
+        water, energy = column_residuals(state, forcing, *eqx.filter_jit(network)(state, forcing), emulator.sigma_half)
+        word = "with its conservation layer" if layer else "without the layer"
+        for name, residual in (("water", water), ("energy", energy)):
+            rows += [
+                Metric(
+                    f"network, {word}: column {name} residual, largest", float(np.abs(residual).max()), "W m-2",
+                    1e-3 if layer else None, "lower", "physics", "its own float32 outputs, float64 sums, one day",
+                ),
+                Metric(f"network, {word}: column {name} residual, rms", float(np.sqrt(np.mean(residual**2))), "W m-2"),
+                Metric(f"network, {word}: {name} residual, mean", float(np.mean(residual)), "W m-2"),
+            ]  # fmt: skip
+    return rows

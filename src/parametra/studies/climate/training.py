@@ -1,0 +1,89 @@
+"""Stage train: networks and a linear regression learn the training stretch."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+
+from parametra.climate.emulator import (
+    ColumnDataset,
+    EmulatorConfig,
+    column_dataset,
+    load_emulator,
+    save_emulator,
+    train,
+    train_linear,
+)
+from parametra.learn import EpochRecord, FitProgress
+from parametra.store.metrics import Metric
+from parametra.studies.base import Run
+from parametra.studies.climate.config import ClimateConfig
+from parametra.studies.climate.truth import truth_fields
+
+LINEAR = "linear"
+
+
+def network_names(config: ClimateConfig) -> list[str]:
+    """Every network that is trained: NAME-SEED."""
+    return [f"{network.name}-{seed}" for network in config.networks for seed in range(network.seeds)]
+
+
+def train_networks(run: Run) -> dict[str, Any]:
+    """Train what is not trained yet; each network is one file in networks/."""
+    config: ClimateConfig = run.config
+    data, selection = _data(config, run)
+    sigma, step = config.host.sigma_half, config.host.time_step
+    if not run.folder.network(LINEAR).exists():
+        linear = train_linear(data, EmulatorConfig(), sigma, step)
+        save_emulator(run.folder.network(LINEAR), linear, {"study": "climate", "preset": run.folder.preset})
+    names, done = network_names(config), 0
+    for network in config.networks:
+        for seed in range(network.seeds):
+            name = f"{network.name}-{seed}"
+            if not run.folder.network(name).exists():
+                emulator, history = train(
+                    data, network.emulator, sigma, step, config.seed + seed, selection=selection,
+                    on_chunk=_show(run, name, done, len(names)), on_epoch=_log(run, name),
+                    resume_path=run.folder.checkpoint(f"train-{name}"),
+                )  # fmt: skip
+                header = {"study": "climate", "preset": run.folder.preset, "seed": config.seed + seed}
+                save_emulator(run.folder.network(name), emulator, header)
+                run.folder.log("trained", network=name, loss=history.loss[-1], selection_loss=history.selection_loss[-1])
+            done += 1
+    rows = [Metric("training columns", len(data.inputs), "1", kind="skill")]
+    return {"networks": names, "metrics": rows}
+
+
+def network_function(path: Path) -> tuple[Callable[[Any], Any], int, int]:
+    """(function (batch, inputs) -> (batch, outputs) in SI, inputs, outputs) of a network file."""
+    emulator, header = load_emulator(path)
+    inputs, outputs = (sum(entry["size"] for entry in header[key]) for key in ("inputs", "outputs"))
+    return lambda x: emulator.vector(jnp.asarray(x)), inputs, outputs
+
+
+def _data(config: ClimateConfig, run: Run) -> tuple[ColumnDataset, ColumnDataset]:
+    truth = config.truth
+    return (
+        column_dataset(truth_fields(run, truth.spin_up_days, truth.selection_start)),
+        column_dataset(truth_fields(run, truth.selection_start, truth.scoring_start)),
+    )
+
+
+def _show(run: Run, name: str, done: int, total: int) -> Callable[[FitProgress], None]:
+    def show(fit: FitProgress) -> None:
+        run.progress.update(
+            "train", (done + fit.fraction) / total, network=name, loss=fit.loss, columns_per_second=fit.samples_per_second
+        )
+
+    return show
+
+
+def _log(run: Run, name: str) -> Callable[[EpochRecord], None]:
+    def log(epoch: EpochRecord) -> None:
+        run.folder.log(
+            "epoch", network=name, epoch=epoch.epoch, loss=epoch.loss, selection_loss=epoch.selection_loss,
+            seconds=epoch.seconds, samples_per_second=epoch.samples_per_second,
+        )  # fmt: skip
+
+    return log
