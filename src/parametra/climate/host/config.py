@@ -17,11 +17,13 @@ class SpinUpConfig(Config):
 
     days: float = Field(default=60.0, ge=0.0, le=1000.0, description="length of the relaxation run [d]")
     offset: float = Field(
-        default=1.5, ge=-30.0, le=30.0, description="surface air of the target profile is colder than the sea by this [K]"
+        default=0.9, ge=-30.0, le=30.0, description="surface air of the target profile is colder than the sea by this [K]"
     )
-    exponent: float = Field(default=0.1725, gt=0.0, lt=0.5, description="target profile falls as sigma to this power [1]")
+    exponent: float = Field(default=0.148, gt=0.0, lt=0.5, description="target profile falls as sigma to this power [1]")
+    polar_exponent: float = Field(default=0.1, ge=0.0, lt=0.5, description="added to it at the poles, as sin^2 of latitude [1]")
     minimum: float = Field(default=203.0, ge=150.0, le=260.0, description="coldest temperature of the target profile [K]")
-    temperature_days: float = Field(default=20.0, gt=0.0, le=1000.0, description="relaxation time of temperature [d]")
+    polar_minimum: float = Field(default=14.0, ge=0.0, le=50.0, description="added to it at the poles, as sin^2 of latitude [K]")
+    temperature_days: float = Field(default=6.0, gt=0.0, le=1000.0, description="relaxation time of temperature [d]")
     humidity_days: float = Field(default=1.0, gt=0.0, le=1000.0, description="relaxation time of specific humidity [d]")
     humidity: float = Field(default=0.93, ge=0.0, le=1.0, description="relative humidity of the target at the surface [1]")
     noise: float = Field(default=2.0, ge=0.0, le=5.0, description="standard deviation of the first perturbation [K]")

@@ -33,8 +33,14 @@ LONGEST_STEP = 3600.0  # s, of the relaxation run, which takes twice the host's 
 
 
 def target_temperature(config: SpinUpConfig, surface_temperature: np.ndarray, grid: ColumnGrid) -> np.ndarray:
-    """max(minimum, (SST - offset) sigma^exponent) [K] (column, level), float64."""
-    return np.maximum(config.minimum, (surface_temperature - config.offset)[:, None] * grid.sigma**config.exponent)
+    """max(minimum, (SST - offset) sigma^exponent) [K] (column, level), float64.
+
+    Exponent and minimum grow towards the poles: without the steeper gradient aloft the relaxation keeps eddies that are too weak,
+    surface winds and evaporation with them, and the multi-scale model would cool for a week before it warms again.
+    """
+    polar = np.sin(np.radians(grid.column_latitude))[:, None] ** 2
+    profile = grid.sigma ** (config.exponent + config.polar_exponent * polar)
+    return np.maximum(config.minimum + config.polar_minimum * polar, (surface_temperature - config.offset)[:, None] * profile)
 
 
 def target_humidity(config: SpinUpConfig, state: ColumnState, grid: ColumnGrid) -> Float[Array, "column level"]:
