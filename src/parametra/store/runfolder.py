@@ -55,9 +55,8 @@ class RunFolder:
             _refuse_other(path, _read_config(path), wanted)
         elif path.exists() and any(not entry.name.endswith((TEMPORARY, "run.lock")) for entry in path.iterdir()):
             raise UsageError(f"{path} is not empty and holds no run. Likely cause: a mistyped --out. Remedy: another folder.")
+        _make_folders(path)
         with explain_disk(path):
-            for part in ("fields", "networks", "checkpoints"):
-                (path / part).mkdir(parents=True, exist_ok=True)
             clean_temporaries(path)
             if not (path / "config.toml").exists():
                 write_text(path / "config.toml", tomli_w.dumps(wanted))
@@ -147,6 +146,14 @@ class RunFolder:
             stream.write(f"{os.getpid()} {socket.gethostname()}\n")
             stream.flush()
             yield
+
+
+def _make_folders(path: Path) -> None:
+    try:
+        for part in ("fields", "networks", "checkpoints"):
+            (path / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path} cannot be made: {error.strerror}. Remedy: --out with a folder that you may write.") from None
 
 
 def _refuse_if_held(path: Path) -> None:
