@@ -44,13 +44,12 @@ class TimeMean(eqx.Module):
             what = f"have no {missing[0]}" if missing else "hold no steps"
             raise DataError(f"The fields {what}. Likely cause: another store or stretch. Remedy: give the fields of the truth.")
         mean = fields[[*PROFILES, *FLUXES]].mean("time", dtype=np.float64)
-        if zonal:
-            mean = mean.mean("longitude").broadcast_like(fields[FLUXES[0]].isel(time=0, drop=True))
-        columns = fields.sizes["latitude"] * fields.sizes["longitude"]
         arrays = {}
         for name in (*PROFILES, *FLUXES):
             values = mean[name].transpose("latitude", "longitude", ...).values
-            arrays[name] = jnp.asarray(values.reshape(columns, *values.shape[2:]), jnp.float32)
+            if zonal:
+                values = np.broadcast_to(values.mean(axis=1, keepdims=True), values.shape)
+            arrays[name] = jnp.asarray(values.reshape(-1, *values.shape[2:]), jnp.float32)
         return cls(ColumnTendency(*(arrays[name] for name in PROFILES)), ColumnFluxes(*(arrays[name] for name in FLUXES)))
 
     def init(self, state: ColumnState, forcing: ColumnForcing, key: PRNGKeyArray) -> tuple[()]:
