@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables of made-up numbers)
 """A made-up run folder of the climate study: small, smooth and plausible, so that the page can be judged without a run."""
 
 from pathlib import Path

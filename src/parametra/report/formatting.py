@@ -8,8 +8,8 @@ from parametra.store.metrics import Metric
 UNITS = {"1": "", "K day-1": "K/day", "W m-2": "W/m²", "m s-1": "m/s", "m2 s-2": "m²/s²", "kg m-2": "kg/m²", "mm day-1": "mm/day"}
 
 
-def number(value: float) -> str:
-    """Four significant digits, thousands apart, powers of ten where the number is tiny or huge; a dash for what is not finite."""
+def number(value: float | int) -> str:
+    """Three or four significant digits, thousands apart, powers of ten for the tiny and the huge; a dash if not finite."""
     if not math.isfinite(value):
         return "–"
     size = abs(value)
@@ -18,8 +18,8 @@ def number(value: float) -> str:
         return f"{mantissa.rstrip('0').rstrip('.')}×10{_superscript(int(exponent))}".replace("-", "−")
     if size >= 1000:
         return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−")
-    digits = 4 if size < 1 else 3 - int(math.floor(math.log10(size)))
-    text = f"{value:.{max(digits - (size < 1), 0)}f}"
+    decimals = 2 if size == 0 else (2 if size < 1 else 3) - math.floor(math.log10(size))
+    text = f"{value:.{decimals}f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
 
 
@@ -28,7 +28,7 @@ def unit(text: str) -> str:
     return UNITS.get(text, text)
 
 
-def with_unit(value: float, text: str) -> str:
+def with_unit(value: float | int, text: str) -> str:
     """Number and unit."""
     return f"{number(value)} {unit(text)}".strip()
 
@@ -43,7 +43,7 @@ def target(row: Metric) -> str:
     return f"{'≤' if row.better == 'lower' else '≥'} {number(row.target)}"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float | int) -> str:
     """Seconds as s, min or h."""
     if seconds < 120:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -68,7 +68,7 @@ def headline(run: RunReader) -> Headline:
         detail = detail if missed else f"{len(judged)} of {len(judged)} targets."
     else:
         verdict = "The network keeps the climate of the truth" if kept else "The network does not keep the climate of the truth"
-        verdict += "." if kept == (not missed) else ("; other targets are missed." if kept else ".")
+        verdict += f"; {len(missed)} of {len(judged)} targets are missed." if kept and missed else "."
     tone: Tone = "good" if not missed else "mixed" if kept is not False and len(missed) <= len(judged) // 2 else "bad"
     return Headline(verdict, detail, tone, tiles)
 

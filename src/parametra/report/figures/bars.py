@@ -13,7 +13,7 @@ def grouped_bars(
     *, low: float = 0.0, high: float | None = 1.0, marks: np.ndarray | None = None, marks_label: str = "",
 ) -> str:  # fmt: skip
     """SVG of groups (category,) side by side; `marks` (category,) are short lines such as targets."""
-    with panel(width=5.2, height=3.4, left=0.11) as drawn:
+    with panel(width=4.6, height=3.2, left=0.12) as drawn:
         axes = drawn.axes
         place = np.arange(len(categories), dtype=np.float64)
         width = 0.8 / max(1, len(groups))
@@ -34,7 +34,7 @@ def grouped_bars(
         axes.grid(False, axis="x")
         axes.set_ylabel(unit)
         axes.set_title(title)
-        axes.legend(loc="upper left", bbox_to_anchor=(0.0, 1.0), ncols=2, handlelength=1.0, labelspacing=0.35)
+        drawn.legend_below()
     return drawn.svg
 
 

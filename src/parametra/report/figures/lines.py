@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from parametra.report.figures.axes import by_area, latitude_axis, sigma_axis
 from parametra.report.figures.palette import BLACK, GREY, Palette, label
@@ -26,7 +25,7 @@ def by_latitude(
 ) -> str:
     """SVG of profiles (latitude,); `band` = (low, high, label), `second` = (profile, label with unit) on an axis of its own."""
     x = by_area(latitude)
-    with panel(width=5.2, height=3.5, left=0.11, right=0.89 if second else 0.97) as drawn:
+    with panel(width=5.2, height=3.5, left=0.13, right=0.89 if second else 0.97) as drawn:
         axes = drawn.axes
         if band is not None:
             axes.fill_between(x, band[0], band[1], color=BLACK, alpha=0.16, linewidth=0, label=band[2])
@@ -45,7 +44,7 @@ def by_latitude(
             twin.grid(False)
             twin.spines["right"].set_visible(False)
         if len(lines) > 1 or band is not None:
-            _legend(axes)
+            drawn.legend_below()
     return drawn.svg
 
 
@@ -89,7 +88,7 @@ def by_level(
         sigma_axis(axes)
         axes.set_xlabel(xlabel)
         axes.set_title(title)
-        _legend(axes)
+        drawn.legend_below()
     return drawn.svg
 
 
@@ -105,7 +104,7 @@ def by_day(
     xlabel: str = "day of the run",
 ) -> str:
     """SVG of time series (day,); `tolerance` = (low, high, label) is a green band."""
-    with panel(width=5.2, height=3.3, left=0.12) as drawn:
+    with panel(width=5.2, height=3.3, left=0.13) as drawn:
         axes = drawn.axes
         if tolerance is not None:
             axes.axhspan(tolerance[0], tolerance[1], color="#009e73", alpha=0.13, linewidth=0, label=tolerance[2])
@@ -118,12 +117,5 @@ def by_day(
         axes.set_xlabel(xlabel)
         axes.set_ylabel(unit)
         axes.set_title(title)
-        _legend(axes)
+        drawn.legend_below()
     return drawn.svg
-
-
-def _legend(axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    if not handles:
-        return
-    axes.legend(handles, labels, loc="best", ncols=2 if len(labels) > 5 else 1, handlelength=1.8, labelspacing=0.35)

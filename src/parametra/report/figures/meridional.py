@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from parametra.report.figures.axes import by_area, latitude_axis, sigma_axis
 from parametra.report.figures.svg import panel
@@ -10,27 +11,36 @@ from parametra.report.figures.svg import panel
 
 @dataclass(frozen=True)
 class Scale:
-    """How a field becomes colours: name of the map, lowest and highest value."""
+    """How a field becomes colours: name of the map, round values between the colours, whether values may lie beyond them."""
 
     cmap: str
-    low: float
-    high: float
+    levels: np.ndarray
+    open_ended: bool
 
     @classmethod
     def around_zero(cls, cmap: str, *fields: np.ndarray) -> "Scale":
-        """Symmetric, wide enough for all but the last percent of the fields."""
-        values = np.abs(np.concatenate([np.ravel(field) for field in fields]))
-        values = values[np.isfinite(values)]
-        size = float(np.percentile(values, 99)) if values.size else 1.0
-        return cls(cmap, -(size or 1.0), size or 1.0)
+        """Symmetric, wide enough for all but the last half percent of the fields."""
+        values = np.abs(_finite(*fields))
+        size = (float(np.percentile(values, 99.5)) if values.size else 1.0) or 1.0
+        return cls(cmap, np.asarray(MaxNLocator(20, symmetric=True).tick_values(-size, size)), True)
 
     @classmethod
     def spanning(cls, cmap: str, *fields: np.ndarray) -> "Scale":
         """From the smallest to the largest finite value of all fields."""
-        values = np.concatenate([np.ravel(field) for field in fields])
-        values = values[np.isfinite(values)]
+        values = _finite(*fields)
         low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
-        return cls(cmap, low, high if high > low else low + 1.0)
+        return cls(cmap, np.asarray(MaxNLocator(18).tick_values(low, high if high > low else low + 1.0)), False)
+
+    @property
+    def ticks(self) -> np.ndarray:
+        """About six of the levels, zero among them where it is a level."""
+        step = -(-self.levels.size // 7)
+        return self.levels[int(np.argmin(np.abs(self.levels))) % step :: step]
+
+
+def _finite(*fields: np.ndarray) -> np.ndarray:
+    values = np.concatenate([np.ravel(field) for field in fields])
+    return values[np.isfinite(values)]
 
 
 def meridional_section(latitude: np.ndarray, sigma: np.ndarray, values: np.ndarray, scale: Scale, title: str, unit: str) -> str:
@@ -38,15 +48,14 @@ def meridional_section(latitude: np.ndarray, sigma: np.ndarray, values: np.ndarr
     with panel(right=0.83) as drawn:
         axes = drawn.axes
         axes.grid(False)
-        levels = np.linspace(scale.low, scale.high, 21)
+        extend = "both" if scale.open_ended else "neither"
         field = np.ma.masked_invalid(np.asarray(values, np.float64).T)
         if field.count():
-            filled = axes.contourf(by_area(latitude), sigma, field, levels=levels, cmap=scale.cmap, extend="both")
+            filled = axes.contourf(by_area(latitude), sigma, field, levels=scale.levels, cmap=scale.cmap, extend=extend)
             filled.set_rasterized(True)
             bar_axes = drawn.figure.add_axes((0.86, 0.15, 0.025, 0.73))
-            bar = drawn.figure.colorbar(filled, cax=bar_axes, ticks=np.linspace(scale.low, scale.high, 5), extend="neither")
+            bar = drawn.figure.colorbar(filled, cax=bar_axes, ticks=scale.ticks)
             bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-            bar.ax.set_yticklabels([f"{tick:.3g}" for tick in np.linspace(scale.low, scale.high, 5)])
             bar.ax.tick_params(length=0, labelsize=8)
             bar.ax.grid(False)
             if bar.solids is not None:

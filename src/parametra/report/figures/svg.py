@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,26 @@ class Panel:
     def __init__(self, figure: Figure, axes: Axes):
         self.figure, self.axes, self.svg = figure, axes, ""
 
+    def legend_below(self) -> None:
+        """Put the legend under the axes, where it hides nothing; the figure grows by the rows that it needs."""
+        handles, labels = self.axes.get_legend_handles_labels()
+        if not handles:
+            return
+        width, height = self.figure.get_size_inches()
+        left = self.axes.get_position().x0
+        # 0.06 in a letter and 0.48 in for the sample of an entry, at the legend's font size
+        fitting = int(width * (1 - left) / (0.48 + 0.06 * max(map(len, labels))))
+        columns = max(1, min(fitting, len(labels), 4))
+        extra = 0.17 * math.ceil(len(labels) / columns)
+        for axes in self.figure.axes:
+            x, y, w, h = axes.get_position().bounds
+            axes.set_position((x, (y * height + extra) / (height + extra), w, h * height / (height + extra)))
+        self.figure.set_size_inches(width, height + extra)
+        self.figure.legend(
+            handles, labels, loc="lower left", bbox_to_anchor=(left, 0.01), ncols=columns, handlelength=1.6, labelspacing=0.3,
+            columnspacing=1.4, borderpad=0.0, borderaxespad=0.0,
+        )  # fmt: skip
+
 
 def to_svg(figure: Figure) -> str:
     """The figure as one <svg> element that scales with its place."""
@@ -75,8 +96,14 @@ def to_svg(figure: Figure) -> str:
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", FONT, text)
-    text = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", text)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)
+    text = re.sub(r"<[^>]+>", _shorten, text)
     prefix = f"f{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8]}-"  # the same page for the same run
     text = re.sub(r'\bid="', f'id="{prefix}', text)
     text = re.sub(r'(href="#|url\(#)', rf"\1{prefix}", text)
     return re.sub(r"\n\s*", "\n", text)
+
+
+def _shorten(tag: re.Match[str]) -> str:
+    """A tag with its coordinates to a tenth of a point, which is finer than a pixel; text between tags stays as it is."""
+    return re.sub(r"-?\d+\.\d{2,}", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), tag[0])

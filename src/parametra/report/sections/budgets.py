@@ -45,11 +45,12 @@ def _terms(terms: xr.Dataset, budget: str) -> str:
     mine = terms.isel(term=np.flatnonzero(terms.budget.values == budget))
     names = [str(name) for name in mine.term.values]
     unit = UNITS.get(str(mine.unit.values[0]), str(mine.unit.values[0]))
+    mean = mine["mean"].values.astype(np.float64)
     low = mine["low"].values if "low" in mine else None
     high = mine["high"].values if "high" in mine else None
     marked = [name for name in names if "residual" in name]
-    texts = [number(value) for value in mine["mean"].values]
-    return rows(names, mine["mean"].values, budget.capitalize(), unit, low=low, high=high, highlight=marked, texts=texts)
+    texts = [number(value) for value in mean.tolist()]
+    return rows(names, mean, budget.capitalize(), unit, low=low, high=high, highlight=marked, texts=texts)
 
 
 def _global_means(zonal: xr.Dataset) -> list[Part]:

@@ -1,6 +1,7 @@
 """Truth beside network: where the two climates differ, and what chance and null closures would give."""
 
 import numpy as np
+import xarray as xr
 
 from parametra.report.figures.lines import Band, by_latitude
 from parametra.report.figures.meridional import Scale
@@ -62,6 +63,8 @@ def section(run: RunReader) -> Section | None:
                 from_zero=factor == zonal.DAY,
             )
             figures.append(Figure(drawing))
+    if (net := _net(run, data)) is not None:
+        figures.append(Figure(net))
     if figures:
         parts.append(Panels(tuple(figures), columns=2, title="By latitude, with split halves of the truth and null closures"))
     parts.append(
@@ -74,7 +77,16 @@ def section(run: RunReader) -> Section | None:
     return Section("comparison", TITLE, LEAD, tuple(parts))
 
 
-def _halves(data, name: str, factor: float) -> Band | None:
+def _net(run: RunReader, data: xr.Dataset) -> str | None:
+    """Absorbed sunlight less outgoing long-wave radiation: what each latitude has to import or export."""
+    sun, out = (zonal.profiles(data, name) for name in ("toa_net_downward_shortwave_flux", "toa_outgoing_longwave_flux"))
+    lines = {name: sun[name] - out[name] for name in sun if name in out}
+    if "truth" not in lines:
+        return None
+    return by_latitude(data.latitude.values, lines, run.palette, "Net radiation, top of atmosphere, downward", "W/m²")
+
+
+def _halves(data: xr.Dataset, name: str, factor: float) -> Band | None:
     halves = [zonal.profile(data, name, f"truth_{half}_half", factor) for half in ("first", "second")]
     if halves[0] is None or halves[1] is None:
         return None

@@ -19,7 +19,7 @@ LEAD = (
 )
 TARGETS = {"tendency_of_air_temperature": "heating", "tendency_of_specific_humidity": "moistening"}
 SCALARS = {
-    "precipitation_flux": "precipitation",
+    "precipitation_flux": "rain",
     "toa_net_downward_shortwave_flux": "short-wave\ntop",
     "surface_net_downward_shortwave_flux": "short-wave\nsurface",
     "toa_outgoing_longwave_flux": "long-wave\ntop",
@@ -43,7 +43,7 @@ def section(run: RunReader) -> Section | None:
         *([_scalars(run, data)] if "r2_scalar" in data else []),
     ]
     if bars:
-        parts.append(Panels(tuple(Figure(drawing) for drawing in bars), columns=2, title="Averaged in time, and fluxes"))
+        parts.append(Panels(tuple(Figure(drawing) for drawing in bars), columns=3, title="Averaged in time, and fluxes"))
     parts += _masked(data)
     return Section("skill", TITLE, LEAD, tuple(parts))
 
@@ -79,7 +79,7 @@ def _windows(run: RunReader, data: xr.Dataset) -> list[str]:
         if "level" in values.dims:
             values = values.mean("level", skipna=True)
         groups = {str(name): values.sel(model=name).values for name in data.model.values}
-        title = f"{TARGETS.get(str(target), str(target)).capitalize()}, means over time, 180 hPa to surface"
+        title = f"{TARGETS.get(str(target), str(target)).capitalize()}, time means, 180 hPa down"
         drawings.append(grouped_bars(names, groups, run.palette, title, "R² (pooled)"))
     return drawings
 
@@ -87,7 +87,7 @@ def _windows(run: RunReader, data: xr.Dataset) -> list[str]:
 def _scalars(run: RunReader, data: xr.Dataset) -> str:
     names = [SCALARS.get(str(name), str(name).replace("_", " ")) for name in data.scalar.values]
     groups = {str(name): data.r2_scalar.sel(model=name).values for name in data.model.values}
-    return grouped_bars(names, groups, run.palette, "Precipitation and net fluxes, single steps", "R² (pooled)")
+    return grouped_bars(names, groups, run.palette, "Rain and net fluxes, single steps", "R² (pooled)")
 
 
 def _masked(data: xr.Dataset) -> list[Part]:

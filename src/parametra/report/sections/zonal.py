@@ -28,7 +28,7 @@ class Quantity:
         return Scale.around_zero(self.cmap, *fields) if self.centred else Scale.spanning(self.cmap, *fields)
 
 
-TEMPERATURE = Quantity("air_temperature", "Temperature", "K", 1.0, "inferno", False, "RdBu_r")
+TEMPERATURE = Quantity("air_temperature", "Temperature", "K", 1.0, "RdYlBu_r", False, "RdBu_r")
 HUMIDITY = Quantity("specific_humidity", "Specific humidity", "g/kg", 1e3, "YlGnBu", False, "BrBG")
 WIND = Quantity("eastward_wind", "Eastward wind", "m/s", 1.0, "PuOr_r", True, "PuOr_r")
 HEATING = Quantity("tendency_of_air_temperature", "Heating", "K/day", DAY, "RdBu_r", True, "RdBu_r")
