@@ -42,7 +42,7 @@ def start(host: Host, closure: Closure, seed: int) -> tuple[State, Carry]:
 
 def coupled_run(
     host: Host, closure: Closure, state: PyTree, carry: PyTree, key_seed: int, steps: int, *, chunk: int,
-    record: Recorder | None = None, reduce: Reduce = "mean", on_chunk: OnChunk | None = None, watch: Watch | None = None,
+    record: Recorder | None = None, reduce: str = "mean", on_chunk: OnChunk | None = None, watch: Watch | None = None,
     checkpoint: Path | None = None, checkpoint_every: int = 1, start_step: int = 0, on_start: Callable[[int], None] | None = None,
 ) -> CoupledResult:  # fmt: skip
     """Run `host` under `closure` for `steps` steps, in chunks of `chunk`.

@@ -26,7 +26,7 @@ class Seen(NamedTuple):
     tendency: PyTree
     fluxes: PyTree
 
-    def named(self, carry: PyTree = ()) -> dict[str, Array]:
+    def named(self, carry: PyTree = ()) -> dict[str, Any]:
         """All floating-point leaves by name, with those of `carry`."""
         return named_leaves(**self._asdict(), carry=carry)
 

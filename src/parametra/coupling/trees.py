@@ -10,9 +10,9 @@ from jaxtyping import Array, PyTree
 from parametra.core.errors import UsageError
 
 
-def named_leaves(**trees: PyTree) -> dict[str, Array]:
+def named_leaves(**trees: PyTree) -> dict[str, Any]:
     """Floating-point leaves by name: `temperature` for a leaf of `resolved`, `tendency.temperature` for one of any other tree."""
-    found = {}
+    found: dict[str, Any] = {}
     for prefix, tree in trees.items():
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -31,7 +32,7 @@ class Watch(eqx.Module):
         self.limits = tuple((name, (float(low), float(high))) for name, (low, high) in sorted((limits or {}).items()))
         self.day = day
 
-    def require_known(self, names: Mapping[str, Array]) -> None:
+    def require_known(self, names: Mapping[str, Any]) -> None:
         """UsageError if a limit names a variable that this run does not have."""
         for name, _ in self.limits:
             if name not in names:

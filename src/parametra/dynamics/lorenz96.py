@@ -14,6 +14,7 @@ Energy: the advection terms conserve sum X^2 / 2 and sum Y^2 / 2, and what the c
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -121,7 +122,7 @@ class FastScale(eqx.Module):
             advection = fast_advection(y.reshape(-1, ring)).reshape(y.shape)
             return self.speed * self.amplitude * advection - self.speed * y + pull * resolved.x[:, None]
 
-        def substep(_: int, loop: tuple[Fast, Slow]) -> tuple[Fast, Slow]:
+        def substep(_: Any, loop: tuple[Fast, Slow]) -> tuple[Fast, Slow]:
             y, total = loop
             after = runge_kutta(slope, y, self.host_step / self.substeps)
             return after, total + 0.5 * (y.sum(axis=1) + after.sum(axis=1))
