@@ -36,7 +36,7 @@ class SurfaceConfig(Config):
     wave: float = Field(default=0.0, ge=0.0, le=10.0, description="amplitude of a zonal wave number one, 3KW1 has 3 [K]")
     warming: float = Field(default=0.0, ge=-20.0, le=20.0, description="uniform change of sea surface temperature [K]")
     exchange: float = Field(default=1.1e-3, ge=0.0, le=1e-2, description="bulk coefficient of heat and moisture [1]")
-    drag: float = Field(default=1.5e-3, ge=0.0, le=1e-1, description="bulk coefficient of momentum [1]")
+    drag: float = Field(default=1.8e-3, ge=0.0, le=1e-1, description="bulk coefficient of momentum [1]")
     gustiness: float = Field(default=5.0, ge=0.0, le=20.0, description="wind speed of unresolved gusts [m s-1]")
 
 
@@ -56,7 +56,7 @@ class HostConfig(Config):
     )
     reference_temperature: float = Field(default=288.0, ge=200.0, le=350.0, description="isothermal, of the implicit terms [K]")
     diffusion_hours: float = Field(
-        default=4.0, gt=0.0, le=1000.0, description="horizontal diffusion: e-folding at the last wave number [h]"
+        default=2.5, gt=0.0, le=1000.0, description="horizontal diffusion: e-folding at the last wave number [h]"
     )
     diffusion_order: int = Field(default=3, ge=1, le=8, description="horizontal diffusion: power of the Laplacian [1]")
     humidity_noise_hours: float = Field(

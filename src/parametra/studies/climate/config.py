@@ -22,7 +22,7 @@ class OpticsConfig(Config):
     absorption_ice: float = Field(default=15.0, ge=0.0, le=500.0, description="long-wave absorption of cloud ice [m2 kg-1]")
     radius_liquid: float = Field(default=12e-6, gt=1e-6, le=1e-4, description="effective radius of droplets [m]")
     radius_ice: float = Field(default=27e-6, gt=1e-6, le=1e-3, description="effective radius of crystals [m]")
-    shortwave_scale: float = Field(default=0.8, ge=0.0, le=2.0, description="factor on short-wave optical depth, for inhomogeneity [1]")
+    shortwave_scale: float = Field(default=0.8, ge=0.0, le=2.0, description="factor on short-wave optical depth [1]")
     surface_albedo: float = Field(default=0.08, ge=0.0, le=1.0, description="albedo of the sea [1]")
 
 
@@ -33,7 +33,7 @@ class TruthConfig(Config):
     training_days: float = Field(default=11.0, gt=0.0, description="what the networks learn from [d]")
     selection_days: float = Field(default=3.0, gt=0.0, description="what the choice among networks looks at [d]")
     scoring_days: float = Field(default=7.0, gt=0.0, description="what scores are computed on [d]")
-    blocks: int = Field(default=0, ge=0, le=256, description="blocks of columns side by side; 0: one for each core, none on a GPU")
+    blocks: int = Field(default=0, ge=0, le=256, description="blocks of columns side by side; 0: one for each core")
     chunk_hours: float = Field(default=24.0, gt=0.0, le=240.0, description="simulated time between outputs and checkpoints [h]")
 
     @property
@@ -91,7 +91,7 @@ class ClimateConfig(Config):
     optics: OpticsConfig = Field(default=OpticsConfig(), description="clouds in radiation")
     truth: TruthConfig = Field(default=TruthConfig(), description="the truth")
     ceiling: CeilingConfig = Field(default=CeilingConfig(), description="the noise ceiling")
-    networks: tuple[NetworkConfig, ...] = Field(default=(NetworkConfig(name="5x128"),), min_length=1, description="what is trained")
+    networks: tuple[NetworkConfig, ...] = Field(default=(NetworkConfig(name="5x128"),), min_length=1, description="networks")
     coupled: CoupledConfig = Field(default=CoupledConfig(), description="coupled runs")
 
     @model_validator(mode="after")

@@ -5,22 +5,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from parametra.climate.diagnostics.budgets import Budget, budget_dataset, energy_budget, water_budget
+from parametra.climate.diagnostics.budgets import CONDENSATE, ICE, Budget, budget_dataset, energy_budget, water_budget
 from parametra.climate.diagnostics.sanity import world_checks
-from parametra.core.constants import LATENT_HEAT_CONDENSATION, SECONDS_PER_DAY
+from parametra.core.constants import HEAT_CAPACITY, LATENT_HEAT_CONDENSATION, SECONDS_PER_DAY
 from parametra.store.fields import open_fields, write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.climate.truth import truth_fields
 
-WATER_FIXERS = ("moistening_limit", "column_fill", "global_fill", "water_fixer", "mass_fixer")
+WATER_FIXERS = ("moistening_limit", "column_fill", "global_fill", "water_fixer")
 ENERGY_FIXERS = ("energy_fixer", "truncated_heat", "diffusion_heating", "drag_heating")
 
 
 def judge_world(run: Run) -> dict[str, Any]:
     """Checks and budgets of everything after the spin-up."""
-    truth = run.config.truth
-    fields = truth_fields(run, truth.spin_up_days, truth.days).load()
+    fields = _with_condensate_before(run)
     fixers = ledger_means(run)
     water = water_budget(fields)
     energy = energy_budget(fields, other_heating=fixers["stratospheric_relaxation"])
@@ -34,6 +33,14 @@ def judge_world(run: Run) -> dict[str, Any]:
         for check in world_checks(fields)
     ]  # fmt: skip
     return {"metrics": [*checks, *_budget_rows(water, energy, fields), *_fixer_rows(fixers)]}
+
+
+def _with_condensate_before(run: Run) -> xr.Dataset:
+    """All steps after the spin-up, the CRM's condensate as it was before each step, like the state; it is recorded after."""
+    truth, step = run.config.truth, run.config.host.time_step / SECONDS_PER_DAY
+    fields = truth_fields(run, max(truth.spin_up_days - step, 0.0), truth.days).load()
+    late = {name: fields[name].shift(time=1) for name in (*CONDENSATE, ICE) if name in fields}
+    return fields.assign(late).isel(time=slice(1, None))
 
 
 def ledger_means(run: Run) -> dict[str, float]:
@@ -64,7 +71,7 @@ def _fixer_rows(fixers: dict[str, float]) -> list[Metric]:
     rows = [
         Metric(
             f"host fixer: {name.replace('_', ' ')}", abs(fixers[name]) * SECONDS_PER_DAY, "mm/day",
-            0.01 if name in ("global_fill", "water_fixer", "mass_fixer") else None, source="ledger, mean after spin-up",
+            0.01 if name in ("global_fill", "water_fixer") else None, source="ledger, mean after spin-up",
         )
         for name in WATER_FIXERS
     ]  # fmt: skip
@@ -75,6 +82,13 @@ def _fixer_rows(fixers: dict[str, float]) -> list[Metric]:
         )
         for name in ENERGY_FIXERS
     ]  # fmt: skip
+    air = abs(fixers["mass_fixer"])
+    rows.append(
+        Metric(
+            "host fixer: dry mass, as enthalpy", air * HEAT_CAPACITY * 255.0, "W m-2", 1.0, source="cp 255 K times the mass made"
+        )
+    )
+    rows.append(Metric("host fixer: dry mass", air * SECONDS_PER_DAY, "kg m-2 day-1", source="of 10,200 kg m-2"))
     rows.append(Metric("share of points below zero humidity before the filler", fixers["negative_humidity"], "1"))
     rows.append(Metric("stratospheric relaxation", fixers["stratospheric_relaxation"], "W m-2"))
     rows.append(
