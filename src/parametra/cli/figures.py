@@ -12,16 +12,19 @@ MARKS = {True: ("reached", "green"), False: ("missed", "red"), None: ("", "defau
 
 
 def show_metrics(rows: Sequence[Metric], console: Console | None = None) -> None:
-    """Print name, value, target and whether it was reached; a missed target is red."""
-    if not rows:
+    """Print name, value, target and whether it was reached, of the figures that have a target; a missed target is red."""
+    stated = [row for row in rows if row.target is not None]
+    if not stated:
         return
     table = Table(box=None, pad_edge=False)
     for column in ("figure", "value", "unit", "target", ""):
         table.add_column(column, justify="right" if column == "value" else "left")
-    for row in rows:
+    for row in stated:
         word, style = MARKS[row.passed]
         table.add_row(Text(row.name), f"{row.value:.4g}", Text(row.unit), Text(target_text(row)), Text(word, style=style))
-    (console or Console()).print(table)
+    console = console or Console()
+    console.print(table)
+    console.print(f"{len(rows) - len(stated)} further figures without a target are in metrics.json and on the page.")
 
 
 def target_text(row: Metric) -> str:
