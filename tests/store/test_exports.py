@@ -29,7 +29,7 @@ def network():
         y = last(jnp.tanh(hidden) + jax.nn.sigmoid(hidden))
         heating, moistening = y[:3], y[3:]
         heating = heating - jnp.sum(mass * heating) + jnp.cumsum(moistening)[::-1] * x[jnp.array([2, 0, 5])]
-        return jnp.concatenate([heating, jnp.maximum(moistening, -0.1), jnp.zeros(0)]).at[1].set(heating[0] ** 2)
+        return jnp.concatenate([heating, jnp.maximum(moistening, -0.1)]).at[1].set(heating[0] ** 2)
 
     def batched(x):
         return jax.vmap(column)(x) @ matrix + jnp.where(x[:, :1] > 0, 0.5, 0.0)
