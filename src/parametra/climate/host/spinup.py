@@ -1,7 +1,7 @@
 """A start state with jets and eddies: the host itself, driven for some weeks by relaxation instead of a closure.
 
 Source of the idea: Held & Suarez (1994, Bull. Amer. Meteor. Soc. 75, 1825). The profile is simpler, one power of sigma over the
-temperature of the sea; humidity is relaxed towards a profile of the form of Manabe & Wetherald (1967, J. Atmos. Sci. 24, 241), but
+temperature of the sea; humidity is relaxed to a profile of the form of Manabe & Wetherald (1967, J. Atmos. Sci. 24, 241), but
 moister aloft, as the multi-scale model itself becomes: a drier start costs a week of truth.
 """
 

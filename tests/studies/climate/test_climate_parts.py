@@ -1,0 +1,69 @@
+"""What the stages share: columns of the twins, segments of the truth, records and their way back."""
+
+import jax
+import numpy as np
+import pytest
+
+from parametra.climate.host.atmosphere import Atmosphere
+from parametra.studies.climate import STUDY, parts
+from parametra.studies.climate.ceiling import choose_columns
+from parametra.studies.climate.climate import wilson
+from parametra.studies.climate.coupled import climate_score, keeps_climate
+from parametra.studies.climate.truth import chunk_steps, segment_ends
+
+
+@pytest.mark.parametrize("preset", ["smoke", "mini", "laptop", "desk"])
+def test_segments_end_on_chunks_leave_room_for_the_twins_and_reach_the_end(preset):
+    config = STUDY.resolve(preset)
+    ends, chunk = segment_ends(config), chunk_steps(config)  # type: ignore[arg-type]
+    per_day = config.host.steps_per_day  # pyright: ignore[reportAttributeAccessIssue]
+    assert all(end % chunk == 0 for end in ends)
+    assert sorted(set(ends)) == ends
+    twins = (config.ceiling.settle_hours + config.ceiling.score_hours) / 24.0 * per_day  # pyright: ignore
+    assert ends[-2] + twins <= ends[-1] + chunk
+    assert ends[-1] >= config.truth.days * per_day  # pyright: ignore
+
+
+def test_twin_columns_are_distinct_and_cover_all_latitudes():
+    for turn in range(8):
+        columns = choose_columns((16, 32), 64, turn)
+        assert len(set(columns.tolist())) == 64
+        assert set(columns // 32) == set(range(16))
+    assert not np.array_equal(choose_columns((16, 32), 64, 0), choose_columns((16, 32), 64, 1))
+
+
+def test_recorded_columns_come_back_as_they_were():
+    host = Atmosphere(STUDY.resolve("smoke", ["host.spin_up.days=1.0"]).host)  # pyright: ignore
+    state = host.init(jax.random.key(0))
+    columns, forcing = host.resolved(state)
+    zero = jax.tree.map(lambda x: 0.0 * x, columns)
+    tendency = parts.ColumnTendency(zero.temperature, zero.temperature)
+    fluxes = parts.ColumnFluxes(*(zero.surface_pressure for _ in range(6)))
+    records = {k: np.asarray(v)[None] for k, v in parts.record_steps(columns, forcing, tendency, fluxes, ()).items()}
+    fields = parts.column_fields(host.grid, records, np.array([0.5]))
+    assert fields.air_temperature.dims == ("time", "latitude", "longitude", "level")
+    back, back_forcing = parts.columns_of(fields.isel(time=0), host.time_step)
+    for name in ("temperature", "specific_humidity", "eastward_wind", "surface_pressure"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(columns, name))
+    np.testing.assert_array_equal(back_forcing.latent_heat_flux, forcing.latent_heat_flux)
+
+
+def test_the_score_is_one_at_the_limits_and_keeping_needs_all_four():
+    limit = {"mean_temperature": 1.5, "zonal_temperature_rms": 3.0, "precipitable_water": -0.1, "rain_profile_r": 0.9}
+    assert climate_score(limit) == pytest.approx(1.0)
+    good = {"mean_temperature": 0.1, "zonal_temperature_rms": 1.0, "precipitable_water": 0.01, "rain_profile_r": 0.98}
+    assert keeps_climate(good)
+    for name, value in {
+        "mean_temperature": -1.6,
+        "zonal_temperature_rms": 3.1,
+        "precipitable_water": 0.2,
+        "rain_profile_r": 0.8,
+    }.items():
+        assert not keeps_climate(good | {name: value})
+
+
+def test_wilson_interval_of_three_in_three():
+    """Wilson (1927): 3 of 3 has the lower bound n / (n + z^2)."""
+    low, high = wilson(3, 3)
+    assert low == pytest.approx(3 / (3 + 1.96**2))
+    assert high == pytest.approx(1.0)
