@@ -68,8 +68,8 @@ def test_page_loads_quietly_fits_and_its_slider_works(page, tmp_path, width):
     probed = text.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{WATCH}', 1).replace("</body>", f"{PROBE}</body>")
     # headless windows are at least 500 pixels wide, so the page stands in a frame of the width that is asked for
     (tmp_path / "probed.html").write_text(probed, encoding="utf-8")
-    frame = f"""<body style="margin:0"><iframe src="probed.html" style="border:0;width:{width}px;height:900px"></iframe>
-    <script>
+    frame = f"""<body style="margin:0">
+    <iframe src="probed.html" style="border:0;width:{width}px;height:900px"></iframe><script>
     const note=()=>document.querySelector("iframe").contentDocument.getElementById("seen").textContent;
     onload=()=>setTimeout(()=>document.title=note(),500)</script>"""
     (tmp_path / "frame.html").write_text(frame, encoding="utf-8")

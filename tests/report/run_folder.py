@@ -41,12 +41,13 @@ def make_run(path: Path, *, fields: bool = True, metrics: bool = True, finished:
         folder.log("stage_start", stage=name)
         folder.log("stage_end", stage=name, seconds=seconds, peak_memory_gb=2.1)
         folder.finish_stage(name)
+    folder.log("selected", network="5x128-0", scores={"5x128-0": 0.4})
     if fields:
         for name, make in (
             ("zonal", zonal),
             ("maps", maps),
             ("skill", skill),
-            ("growth", growth),
+            ("ceiling", ceiling),
             ("drift", drift),
             ("budgets", budgets),
         ):
@@ -83,8 +84,8 @@ def zonal() -> xr.Dataset:
         "atmosphere_mass_content_of_water_vapor": 4 + 46 * np.exp(-((LATITUDE / 33) ** 2)),
     }
     rng = np.random.default_rng(1)
-    warm = {"truth": 0.0, "truth_first_half": 0.25, "truth_second_half": -0.25, "network": 0.9, "linear": -4.5, "time_mean": 3.0}
-    wet = {"truth": 1.0, "truth_first_half": 1.05, "truth_second_half": 0.95, "network": 0.98, "linear": 0.72, "time_mean": 1.1}
+    warm = {"truth": 0.0, "truth_first_half": 0.25, "truth_second_half": -0.25, "network": 0.9, "linear": -4.5, "time-mean": 3.0}
+    wet = {"truth": 1.0, "truth_first_half": 1.05, "truth_second_half": 0.95, "network": 0.98, "linear": 0.72, "time-mean": 1.1}
     runs = []
     for run in warm:
         shift = warm[run]
@@ -129,13 +130,7 @@ def skill() -> xr.Dataset:
     shape = np.exp(-(((LEVEL - 0.4) / 0.28) ** 2))
     best = np.stack([0.12 + 0.6 * shape, 0.2 + 0.55 * shape])
     ceiling = best + 0.09
-    models = {
-        "linear": 0.5,
-        "zonal climatology": 0.1,
-        "network 5x128 seed 0": 0.93,
-        "network 5x128 seed 1": 0.9,
-        "network 9x256": 1.0,
-    }
+    models = {"linear": 0.5, "zonal climatology": 0.1, "5x128-0": 0.93, "5x128-1": 0.9, "5x128-2": 0.91, "9x256-0": 1.0}
     pooled = np.stack([best * factor for factor in models.values()])
     pooled[:, 1, :2] = np.nan
     windows = np.array([0.5, 2.0, 6.0, 24.0])
@@ -150,6 +145,7 @@ def skill() -> xr.Dataset:
             "ceiling": (("target", "level"), ceiling),
             "ceiling_low": (("target", "level"), ceiling - 0.05),
             "ceiling_high": (("target", "level"), ceiling + 0.05),
+            "ceiling_precipitation": ((), 0.79),
             "r2_scalar": (("model", "scalar"), factors[:, None] * np.array([0.72, 0.97, 0.97, 0.78, 0.77])),
             "r2_window": (("model", "window", "target"), factors[:, None, None] * growth[None, :, None] * np.array([0.46, 0.55])),
         },
@@ -157,21 +153,20 @@ def skill() -> xr.Dataset:
     )
 
 
-def growth() -> xr.Dataset:
+def ceiling() -> xr.Dataset:
     """Twin differences that level off after half a day, sooner near the ground."""
     lead = np.arange(0.5, 24.5, 0.5)
     share = 1 - np.exp(-lead[:, None] / (1.5 + 4.5 * (1 - LEVEL[None, :])))
-    return xr.Dataset(
-        {"heating": (("lead", "level"), share), "moistening": (("lead", "level"), share**1.3)},
-        coords={"lead": lead, "level": LEVEL},
-    )
+    curves = {f"growth_{TARGETS[0]}": (("lead", "level"), share), f"growth_{TARGETS[1]}": (("lead", "level"), share**1.3)}
+    curves["growth_precipitation_flux"] = (("lead",), share[:, 10])
+    return xr.Dataset(curves, coords={"lead": lead, "level": LEVEL})
 
 
 def drift(days: int = 360) -> xr.Dataset:
     """A truth of 20 days, three networks of which one slides, and two null closures."""
     rng = np.random.default_rng(3)
     day = np.arange(1, days + 1)
-    slide = {"truth": 0.0, "network": 0.4, "seed 1": -0.7, "seed 2": -6.5, "linear": -9.0, "time_mean": 3.0}
+    slide = {"truth": 0.0, "5x128-0": 0.4, "5x128-1": -0.7, "5x128-2": -6.5, "9x256-0": 0.2, "linear": -9.0, "time-mean": 3.0}
     series = []
     for run, end in slide.items():
         gone = end * (1 - np.exp(-day / 60))
@@ -184,7 +179,7 @@ def drift(days: int = 360) -> xr.Dataset:
             "rain_profile_r": 0.99 - 0.06 * abs(gone) - 0.005 * abs(noise),
         }
         dataset = xr.Dataset({name: ("day", values) for name, values in one.items()})
-        last = {"truth": 20, "linear": 74}.get(run, days)
+        last = {"truth": 20, "linear": 74, "5x128-1": 180, "5x128-2": 180, "9x256-0": 180}.get(run, days)
         series.append(dataset.where(xr.DataArray(day <= last, dims="day")))
     return xr.concat(series, "run").assign_coords(run=list(slide), day=day)
 
@@ -220,32 +215,33 @@ def budgets() -> xr.Dataset:
 
 def figures() -> list[Metric]:
     """Figures in the manner of climate/mini, two of them missed."""
-    kept = "days 180 to 360"
+    late = "days 180 to 360, against all truth after spin-up"
     return [
         Metric("precipitation", 3.40, "mm/day", (2.5, 4.0), "inside"),
         Metric("outgoing long-wave radiation", 221.3, "W m-2", (210, 260), "inside"),
         Metric("northern jet, speed", 38.2, "m/s", (30, 60), "inside"),
         Metric("eddy kinetic energy", 7.1, "m2 s-2", 8.0, "higher"),
         Metric("temperature drift", 0.011, "K/day", 0.02),
-        Metric("water budget residual", 0.0042, "mm/day", 0.01),
-        Metric("energy budget residual", 0.31, "W m-2", 1.0),
-        Metric("network column residual, energy, with layer", 4.1e-4, "W m-2", 1e-3),
-        Metric("network column residual, energy, without layer", 21.7, "W m-2"),
-        Metric("split-half rms of zonal-mean temperature", 0.5, "K"),
-        Metric(f"mean temperature difference, {kept}", 0.42, "K", (-1.5, 1.5), "inside"),
-        Metric(f"rms of zonal-mean temperature, {kept}", 1.31, "K", 2.0),
-        Metric(f"precipitable water difference, {kept}", 0.031, "1", (-0.1, 0.1), "inside"),
-        Metric(f"rain profile correlation, {kept}", 0.987, "1", 0.95, "higher"),
-        Metric("days survived", 360, "days", 360, "higher"),
-        Metric("R2 above linear as share of the ceiling", 0.71, "1", 0.6, "higher", "skill", "180 hPa to surface, pooled, independent week"),
-        Metric("R2 of 24-h means, heating", 0.58, "1", 0.55, "higher", "skill"),
-        Metric("R2 of 24-h means, moistening", 0.69, "1", 0.70, "higher", "skill"),
-        Metric("R2 of precipitation", 0.724, "1", 0.65, "higher", "skill"),
-        Metric("sub-grid speed-up, 5x128", 345, "1", 300, "higher", "cost"),
-        Metric("whole-model speed-up, 5x128", 55, "1", 45, "higher", "cost"),
-        Metric("sub-grid speed-up, 9x256", 93, "1", None, "higher", "cost"),
-        Metric("CRM, wall time per cell and step", 45.2, "ns", 50, "lower", "cost"),
-        Metric("network 5x128, per column", 1270, "ns", 1300, "lower", "cost"),
-        Metric("coupled model, simulated years per day", 1054, "years/day", 900, "higher", "cost"),
-        Metric("wall time", 545.1, "s", 900, "lower", "cost"),
+        Metric("E - P - storage of vapour and condensate", 0.0042, "mm/day", 0.01),
+        Metric("radiative cooling - latent - sensible heating - storage", 0.31, "W m-2", 1.0),
+        Metric("host fixer: water fixer", 0.0036, "mm/day", 0.01),
+        Metric("network, with its conservation layer: column energy residual, largest", 4.1e-4, "W m-2", 1e-3),
+        Metric("network, without the layer: column energy residual, rms", 21.7, "W m-2"),
+        Metric(f"network, {late}: mass-weighted mean temperature below 180 hPa, difference", 0.42, "K", (-1.5, 1.5), "inside", "skill"),
+        Metric(f"network, {late}: rms of zonal-mean temperature", 1.31, "K", 2.0, "lower", "skill"),
+        Metric(f"network, {late}: precipitable water, relative difference", 0.031, "1", (-0.1, 0.1), "inside", "skill"),
+        Metric(f"network, {late}: correlation of the rain profile", 0.987, "1", 0.95, "higher", "skill"),
+        Metric(f"linear, {late}: rms of zonal-mean temperature", 9.2, "K", None, "lower", "skill"),
+        Metric("truth's split half: rms of zonal-mean temperature", 0.5, "K", None, "lower", "skill"),
+        Metric("30-min heating: (R2 - linear) / (ceiling - linear)", 0.71, "1", 0.6, "higher", "skill", "180 hPa to surface, pooled"),
+        Metric("24-h means of heating: R2", 0.58, "1", 0.55, "higher", "skill"),
+        Metric("24-h means of moistening: R2", 0.69, "1", 0.70, "higher", "skill"),
+        Metric("30-min precipitation: R2 of the network", 0.724, "1", 0.65, "higher", "skill"),
+        Metric("CRM: wall time per cell and step", 45.2, "ns", 50, "lower", "cost"),
+        Metric("5x128: wall time per column", 1270, "ns", 1300, "lower", "cost"),
+        Metric("5x128: simulated years per day, coupled", 1054, "1", 900, "higher", "cost"),
+        Metric("5x128: sub-grid part, times faster than the CRM", 345, "1", 300, "higher", "cost"),
+        Metric("5x128: whole step, times faster than the truth", 55, "1", 45, "higher", "cost"),
+        Metric("9x256: sub-grid part, times faster than the CRM", 93, "1", None, "higher", "cost"),
+        Metric("all stages before this one", 9.1, "min", 15, "lower", "cost"),
     ]  # fmt: skip

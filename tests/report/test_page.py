@@ -59,7 +59,7 @@ def test_an_empty_run_says_what_is_not_there_and_why(made_up, tmp_path):
     assert "finished so far: spin-up, truth" in text
 
 
-@pytest.mark.parametrize("kept", ["zonal", "maps", "skill", "growth", "drift", "budgets"])
+@pytest.mark.parametrize("kept", ["zonal", "maps", "skill", "ceiling", "drift", "budgets"])
 def test_any_one_store_alone_makes_a_page(made_up, tmp_path, kept):
     from parametra.store.fields import write_fields
 
@@ -73,9 +73,9 @@ def test_a_damaged_store_is_reported_not_fatal(made_up, tmp_path):
     from parametra.store.fields import write_fields
 
     path = made_up.make_run(tmp_path / "run", fields=False)
-    store = RunFolder.read(path).fields("growth")
-    write_fields(store, made_up.growth())
-    shutil.rmtree(store / "heating" / "c")
+    store = RunFolder.read(path).fields("ceiling")
+    write_fields(store, made_up.ceiling())
+    shutil.rmtree(store / "growth_precipitation_flux" / "c")
     text = _text(build(path))
     assert "is damaged" in text
     assert "cannot be read" in text

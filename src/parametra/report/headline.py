@@ -39,12 +39,11 @@ TILES: dict[str, tuple[tuple[str, str], ...]] = {
         ("sub-grid speed-up", r"sub-?\s?grid.*(speed|ratio|faster)|(speed|ratio).*sub-?\s?grid|speed-?\s?up"),
         ("zonal temperature, rms error", r"rms.*temperature|temperature.*rms"),
         ("rain profile, correlation", r"rain.*(correlation|profile|\br\b)|precipitation.*(profile|correlation)"),
-        ("days survived", r"days.*(survived|run|kept)|survive"),
     ),
 }
 # the climate is kept when all of these that have a target reach it
 CLIMATE_KEPT = r"(mean.*temperature|temperature.*rms|rms.*temperature|precipitable|rain.*(profile|correlation)|days survived)"
-NOT_THE_NETWORK = r"split|half|null|linear|time.?mean|truth|zig|drift|seed|without"
+NOT_THE_NETWORK = r"split|half|null|^linear|linear$|^time mean|^truth|zig zag|drift|seed|without"
 
 
 def headline(run: RunReader) -> Headline:
@@ -74,12 +73,13 @@ def headline(run: RunReader) -> Headline:
 
 
 def find(metrics: Sequence[Metric], pattern: str) -> Metric | None:
-    """The first metric whose name matches, spaces for hyphens and underscores, figures of baselines and halves left out."""
-    for row in metrics:
-        name = _plain(row.name)
-        if re.search(pattern, name) and not re.search(NOT_THE_NETWORK, name):
-            return row
-    return None
+    """The first metric whose name matches, one with a target before others; figures of baselines and halves are left out.
+
+    Names are compared in small letters, with spaces for hyphens and underscores.
+    """
+    names = [(row, _plain(row.name)) for row in metrics]
+    found = [row for row, name in names if re.search(pattern, name) and not re.search(NOT_THE_NETWORK, name)]
+    return next((row for row in found if row.target is not None), found[0] if found else None)
 
 
 def _tiles(run: RunReader) -> tuple[Tile, ...]:
@@ -88,7 +88,19 @@ def _tiles(run: RunReader) -> tuple[Tile, ...]:
         found = [(row.name, row) for row in run.metrics if row.target is not None][:4]
     else:
         found = [(title, row) for title, pattern in wanted if (row := find(run.metrics, pattern)) is not None]
-    return tuple(Tile(title, number(row.value) + _times(title), unit(row.unit), target(row), row.passed) for title, row in found)
+    tiles = [Tile(title, number(row.value) + _times(title), unit(row.unit), target(row), row.passed) for title, row in found]
+    return (*tiles, *([days] if (days := _days(run)) is not None else []))
+
+
+def _days(run: RunReader) -> Tile | None:
+    """How long the selected network ran, of the days that any run reached."""
+    drift = run.fields("drift")
+    name = next((name for name in (run.selected, "network") if drift is not None and name in drift.run.values), None)
+    if drift is None or name is None:
+        return None
+    alive = drift.day.values[drift.mean_temperature.sel(run=name).notnull().values]
+    last, longest = (float(alive.max()) if alive.size else 0.0), float(drift.day.max())
+    return Tile("network run, without a stop", number(last), "days", f"{number(longest)} days", last >= longest)
 
 
 def _times(title: str) -> str:

@@ -15,7 +15,7 @@ from parametra.report.section import Section
 from parametra.report.studies import sections_of
 
 
-def build(path: Path, refresh_seconds: float | None = None) -> Path:
+def build(path: Path, refresh_seconds: float | int | None = None) -> Path:
     """Write report.html into the run folder `path` and return its path.
 
     Whatever is not there yet is said in its place; so is a physical stop.
@@ -33,7 +33,9 @@ def build(path: Path, refresh_seconds: float | None = None) -> Path:
     return page
 
 
-def render(run: RunReader, makers: Sequence[Callable[[RunReader], Section | None]], refresh_seconds: float | None = None) -> str:
+def render(
+    run: RunReader, makers: Sequence[Callable[[RunReader], Section | None]], refresh_seconds: float | int | None = None
+) -> str:
     """The page as text, with the sections that `makers` find something to say in."""
     sections = [section for section in (make(run) for make in makers) if section is not None]
     environment = Environment(loader=PackageLoader("parametra.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True)

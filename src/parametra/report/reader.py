@@ -121,7 +121,13 @@ class RunReader:
             dataset = self.fields(store)
             if dataset is not None and coordinate in dataset.coords:
                 names += [str(name) for name in dataset[coordinate].values]
-        return Palette.of(names)
+        return Palette.of(names, self.selected)
+
+    @cached_property
+    def selected(self) -> str | None:
+        """The network that the study chose, by its name; None before it chose."""
+        chosen = [entry["network"] for entry in self.events if entry["event"] == "selected" and "network" in entry]
+        return str(chosen[-1]) if chosen else None
 
     def _load(self, name: str) -> xr.Dataset | None:
         path = self.folder.fields(name)

@@ -26,11 +26,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Figures of one kind, with how many of those with a target reach it."""
+    """Figures of one kind: those with a target, the others, and how many of the former reach it."""
 
     title: str
     lead: str
     rows: tuple[Row, ...]
+    others: tuple[Row, ...]
     reached: int
     judged: int
 
@@ -41,8 +42,10 @@ def groups(metrics: list[Metric]) -> tuple[Group, ...]:
     for kind, (title, lead) in KINDS.items():
         mine = [row for row in metrics if row.kind == kind]
         if mine:
-            judged = [row.passed for row in mine if row.passed is not None]
-            found.append(Group(title, lead, tuple(_row(row) for row in mine), sum(judged), len(judged)))
+            judged = [row for row in mine if row.passed is not None]
+            others = [row for row in mine if row.passed is None]
+            reached = sum(bool(row.passed) for row in judged)
+            found.append(Group(title, lead, tuple(map(_row, judged)), tuple(map(_row, others)), reached, len(judged)))
     return tuple(found)
 
 

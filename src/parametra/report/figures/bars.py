@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from parametra.report.figures.palette import BLUE, GREY, VERMILION, Palette, label
+from parametra.report.figures.palette import BLUE, GREY, VERMILION, Palette
 from parametra.report.figures.svg import panel
 
 
@@ -24,7 +24,7 @@ def grouped_bars(
                 shown,
                 0.9 * width,
                 color=palette.colour(name),
-                label=label(name),
+                label=palette.label(name),
             )
         if marks is not None:
             axes.hlines(marks, place - 0.45, place + 0.45, color="#1b1b1f", linewidth=1.2, linestyle=":", label=marks_label)

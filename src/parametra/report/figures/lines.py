@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from parametra.report.figures.axes import by_area, latitude_axis, sigma_axis
-from parametra.report.figures.palette import BLACK, GREY, Palette, label
+from parametra.report.figures.palette import BLACK, GREY, Palette
 from parametra.report.figures.svg import panel
 
 Band = tuple[np.ndarray | float, np.ndarray | float, str]
@@ -30,7 +30,7 @@ def by_latitude(
         if band is not None:
             axes.fill_between(x, band[0], band[1], color=BLACK, alpha=0.16, linewidth=0, label=band[2])
         for name, values in lines.items():
-            axes.plot(x, values, label=label(name), **palette.style(name))
+            axes.plot(x, values, label=palette.label(name), **palette.style(name))
         latitude_axis(axes)
         axes.set_ylabel(unit)
         axes.set_title(title)
@@ -78,7 +78,7 @@ def by_level(
             axes.plot(
                 np.clip(values, limits[0] - 1, limits[1] + 1),
                 sigma,
-                label=label(name),
+                label=palette.label(name),
                 marker="o",
                 markersize=2.4,
                 **palette.style(name),
@@ -110,7 +110,7 @@ def by_day(
             axes.axhspan(tolerance[0], tolerance[1], color="#009e73", alpha=0.13, linewidth=0, label=tolerance[2])
         for name, values in lines.items():
             if np.isfinite(values).any():
-                axes.plot(day, values, label=label(name), **palette.style(name))
+                axes.plot(day, values, label=palette.label(name), **palette.style(name))
         axes.set_xlim(float(day.min()), float(day.max()) if day.size > 1 else float(day.min()) + 1)
         if limits is not None:
             axes.set_ylim(*limits)

@@ -8,40 +8,65 @@ from typing import Any
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#1b1b1f", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7"
 GREY = "#8a8d93"
 NETWORKS = (BLUE, VERMILION, GREEN, SKY, "#7a4fb5", "#a8641a", "#2b2f77", "#b8b12c")
-FIXED = {"linear": ORANGE, "time_mean": PURPLE, "time mean": PURPLE, "zonal climatology": GREY, "persistence": GREY}
+FIXED = {"linear": ORANGE, "time mean": PURPLE, "zonal climatology": GREY, "persistence": GREY}
+WORDS = {"time mean": "time-mean tendencies", "linear": "linear regression"}
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours and line styles by name of the run or model."""
+    """Colours, line styles and labels by name of the run or model.
+
+    Attributes:
+        colours: name -> colour.
+        selected: the network that the study chose; `network` stands for it and has its colour.
+    """
 
     colours: dict[str, str]
+    selected: str | None = None
 
     @classmethod
-    def of(cls, names: Iterable[str]) -> "Palette":
-        """Colours for these names: truth black, known baselines their own, networks in order of appearance."""
+    def of(cls, names: Iterable[str], selected: str | None = None) -> "Palette":
+        """Colours for these names: truth black, known baselines their own, the selected network first, others in order."""
+        first = [name for name in ("network", selected) if name is not None]
         colours: dict[str, str] = {}
-        free = iter(NETWORKS * 8)
+        free = iter(NETWORKS[1:] * 8)
         for name in dict.fromkeys(names):
-            colours[name] = BLACK if name.startswith("truth") else FIXED.get(name) or next(free)
-        return cls(colours)
+            if not is_network(name):
+                colours[name] = BLACK if name.startswith("truth") else FIXED[_plain(name)]
+            else:
+                colours[name] = NETWORKS[0] if name in first else next(free)
+        return cls(colours, selected)
 
     def colour(self, name: str) -> str:
         """The colour of a run; grey for one that the folder did not announce."""
-        return self.colours.get(name, BLACK if name.startswith("truth") else FIXED.get(name, GREY))
+        return self.colours.get(name, BLACK if name.startswith("truth") else FIXED.get(_plain(name), GREY))
 
     def style(self, name: str) -> dict[str, Any]:
-        """Line properties: truth and networks solid, baselines dashed."""
-        baseline = name in FIXED
-        width = 2.2 if name == "truth" else 1.3 if baseline else 1.7
-        return {"color": self.colour(name), "linewidth": width, "linestyle": (0, (4, 2)) if baseline else "-"}
+        """Line properties: truth and networks solid, the selected one in front, baselines dashed."""
+        baseline = not is_network(name) and not name.startswith("truth")
+        main = name in ("truth", "network", self.selected)
+        width = 2.2 if main else 1.3
+        return {
+            "color": self.colour(name),
+            "linewidth": width,
+            "linestyle": (0, (4, 2)) if baseline else "-",
+            "zorder": 3 if main else 2,
+        }
+
+    def label(self, name: str) -> str:
+        """The name as a reader sees it, the selected network marked."""
+        return f"{label(name)} (selected)" if name == self.selected else label(name)
 
 
 def is_network(name: str) -> bool:
     """Whether a run or model is a network, that is neither the truth nor a baseline."""
-    return not name.startswith("truth") and name not in FIXED
+    return not name.startswith("truth") and _plain(name) not in FIXED
 
 
 def label(name: str) -> str:
     """The name as a reader sees it."""
-    return {"time_mean": "time-mean tendencies", "linear": "linear regression"}.get(name, name.replace("_", " "))
+    return WORDS.get(_plain(name), name.replace("_", " "))
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ")

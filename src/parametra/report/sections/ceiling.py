@@ -17,34 +17,37 @@ LEAD = (
     "can predict from the host's state: ceiling R² = 1 − var(a − b) / (2 var a), taken only after their "
     "difference has levelled off."
 )
-NAMES = {"tendency_of_air_temperature": "heating", "tendency_of_specific_humidity": "moistening"}
+NAMES = {
+    "tendency_of_air_temperature": "heating",
+    "tendency_of_specific_humidity": "moistening",
+    "precipitation_flux": "rain",
+}
 SHOWN_LEVELS = 5
 
 
 def section(run: RunReader) -> Section | None:
     """Growth of the difference between twins with lead time, at a few levels, as a share of its last value."""
-    data = run.fields("growth")
+    data = run.fields("ceiling")
     if data is None:
-        return missing("ceiling", TITLE, LEAD, run.why_missing("growth"))
-    lead = next((str(name) for name in data.dims if str(name) != "level"), None)
-    if lead is None:
-        return missing("ceiling", TITLE, LEAD, "fields/growth.zarr holds no lead time.")
-    figures = tuple(Figure(_growth(data[name], lead)) for name in data.data_vars if lead in data[name].dims)
+        return missing("ceiling", TITLE, LEAD, run.why_missing("ceiling"))
+    curves = [data[name] for name in data.data_vars if str(name).startswith("growth_")]
+    figures = tuple(Figure(_growth(curve)) for curve in curves)
     text = "A ceiling from twins that are still parting would be too high. If a network beats it, the ceiling is wrong."
     note = Note(text)
-    return Section("ceiling", TITLE, LEAD, (Panels(figures, columns=2), note))
+    return Section("ceiling", TITLE, LEAD, (Panels(figures, columns=3 if len(figures) > 2 else 2), note))
 
 
-def _growth(growth: xr.DataArray, lead: str) -> str:
-    hours = growth[lead].values.astype(np.float64)
+def _growth(growth: xr.DataArray) -> str:
+    hours = growth.lead.values.astype(np.float64)
     if "level" in growth.dims:
         levels = growth.sizes["level"]
         chosen = np.unique(np.linspace(0.2 * levels, levels - 1, SHOWN_LEVELS).round().astype(int))
-        lines = {f"σ = {float(growth.level[k]):.2f}": growth.transpose(lead, "level").values[:, k] for k in chosen}
+        lines = {f"σ = {float(growth.level[k]):.2f}": growth.transpose("lead", "level").values[:, k] for k in chosen}
     else:
-        lines = {"all levels": growth.values}
+        lines = {"column": growth.values}
     palette = Palette(dict(zip(lines, _ramp(len(lines)), strict=True)))
-    title = f"Difference between twins, {NAMES.get(str(growth.name), str(growth.name).replace('_', ' '))}"
+    name = str(growth.name).removeprefix("growth_")
+    title = f"Difference of twins, {NAMES.get(name, name.replace('_', ' '))}"
     top = float(np.nanmax([np.nanmax(values) for values in lines.values()]))
     return by_day(
         hours, lines, palette, title, "share of the saturated value", limits=(0.0, max(1.2, 1.05 * top)),

@@ -7,7 +7,7 @@ LEAD = "What this world cannot show, whatever the figures above say."
 ITEMS = (
     "Waves. Tropical waves and the Madden-Julian oscillation need more longitudes and at least a year; no spectrum is drawn "
     "here.",
-    "Storm tracks. With 16 to 32 rows the eddies of the middle latitudes are a fraction of the observed energy.",
+    "Storm tracks. With so few rows the eddies of the middle latitudes are weak and broad.",
     "Extremes. Eight cloud columns of 4 km rain in bursts; tails of precipitation are not those of an atmosphere.",
     "The place of the rain belt to better than one row: truth itself moves between neighbouring rows.",
     "Seasons, land, ice, aerosols, a changing ocean: the sea surface is prescribed and the sun stays over the equator.",

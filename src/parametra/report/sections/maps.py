@@ -40,9 +40,8 @@ def slider(run: RunReader) -> Slider | None:
         low="0",
         high=f"{top:g} mm/day and more",
         caption=(
-            "Precipitation, north up, one box per column, 8 bits on a square-root scale. The runs start from one state and "
-            "are chaotic: "
-            "weather differs from frame to frame, its statistics should not."
+            "Precipitation, north up, one box per column, 8 bits on a square-root scale. Frames are moments of chaotic runs: "
+            "weather differs from run to run, its statistics should not."
         ),
     )
 

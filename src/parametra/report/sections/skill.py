@@ -87,7 +87,11 @@ def _windows(run: RunReader, data: xr.Dataset) -> list[str]:
 def _scalars(run: RunReader, data: xr.Dataset) -> str:
     names = [SCALARS.get(str(name), str(name).replace("_", " ")) for name in data.scalar.values]
     groups = {str(name): data.r2_scalar.sel(model=name).values for name in data.model.values}
-    return grouped_bars(names, groups, run.palette, "Rain and net fluxes, single steps", "R² (pooled)")
+    marks = None
+    if "ceiling_precipitation" in data:
+        marks = np.where(data.scalar.values == "precipitation_flux", float(data.ceiling_precipitation), np.nan)
+    title = "Rain and net fluxes, single steps"
+    return grouped_bars(names, groups, run.palette, title, "R² (pooled)", marks=marks, marks_label="noise ceiling")
 
 
 def _masked(data: xr.Dataset) -> list[Part]:

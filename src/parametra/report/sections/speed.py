@@ -1,5 +1,7 @@
 """Speed: what a step costs, and where the time of this run went."""
 
+import re
+
 import numpy as np
 
 from parametra.report.figures.bars import rows
@@ -13,13 +15,15 @@ LEAD = (
     "its cost per cell stands beside it."
 )
 
+RATIO = r"times faster|speed-?up|ratio"
+
 
 def section(run: RunReader) -> Section | None:
     """Cost figures as a table, ratios and stage times as bars, and the machine."""
     parts: list[Part] = []
     costs = [row for row in run.metrics if row.kind == "cost"]
     figures = []
-    ratios = [row for row in costs if row.unit in ("1", "x", "×", "") and np.isfinite(row.value) and row.value > 1]
+    ratios = [row for row in costs if re.search(RATIO, row.name) and np.isfinite(row.value) and row.value > 0]
     if len(ratios) > 1:
         values = np.array([row.value for row in ratios])
         texts = [f"{number(value)}×" for value in values]
