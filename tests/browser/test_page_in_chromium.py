@@ -40,7 +40,8 @@ seen.width=[document.documentElement.scrollWidth,innerWidth];
 seen.resources=performance.getEntriesByType("resource").map(e=>e.name).filter(n=>!n.startsWith("data:"));
 seen.wide=[...document.querySelectorAll("main *")].filter(e=>!e.closest(".scroll,pre,svg"))
  .filter(e=>e.getBoundingClientRect().right>innerWidth+1).length;
-const note=document.createElement("pre");note.id="seen";note.textContent=JSON.stringify(seen);document.body.append(note);});</script>"""
+const note=document.createElement("pre");note.id="seen";note.textContent=JSON.stringify(seen);
+document.body.append(note);});</script>"""
 
 
 @pytest.fixture(scope="module")

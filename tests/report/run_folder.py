@@ -21,6 +21,7 @@ SCALARS = [
     "toa_outgoing_longwave_flux", "surface_net_upward_longwave_flux",
 ]  # fmt: skip
 DAY = 86400.0
+STOP = "temperature left [150, 350] with 148 in column 3 at day 74.00."
 
 
 def make_run(path: Path, *, fields: bool = True, metrics: bool = True, finished: bool = True, config: dict | None = None) -> Path:
@@ -40,7 +41,7 @@ def make_run(path: Path, *, fields: bool = True, metrics: bool = True, finished:
     for name, seconds in stages.items():
         folder.log("stage_start", stage=name)
         folder.log("stage_end", stage=name, seconds=seconds, peak_memory_gb=2.1)
-        folder.finish_stage(name)
+        folder.finish_stage(name, **({"stops": {"5x128-0": None, "linear": STOP}} if name == "coupled" else {}))
     folder.log("selected", network="5x128-0", scores={"5x128-0": 0.4})
     if fields:
         for name, make in (

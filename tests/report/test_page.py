@@ -92,6 +92,12 @@ def test_a_physical_stop_stands_on_top(made_up, tmp_path):
     assert "The run stopped" not in _text(build(path))
 
 
+def test_a_null_closure_that_stopped_is_named_beside_the_drift(whole, made_up):
+    drift = _text(whole).split('<section id="drift"')[1].split("</section>")[0]
+    assert f"linear regression stopped: {made_up.STOP}" in drift
+    assert "Run for fewer days: 5x128-1 180" in drift
+
+
 def test_text_of_the_user_is_escaped(made_up, tmp_path):
     path = made_up.make_run(tmp_path / "run", fields=False, config={"note": "<script>alert(1)</script>"})
     text = _text(build(path))

@@ -93,6 +93,12 @@ class RunReader:
         return Stop(str(entry.get("message", "")), entry.get("day"), entry.get("column"), entry.get("level"))
 
     @cached_property
+    def stops(self) -> dict[str, str]:
+        """Coupled runs that stopped early, with the sentence: data of the study, not a stop of the run itself."""
+        payloads = [entry["payload"] for entry in self.events if entry["event"] == "stage_done" and entry.get("payload")]
+        return {str(name): str(why) for payload in payloads for name, why in (payload.get("stops") or {}).items() if why}
+
+    @cached_property
     def finished(self) -> bool:
         """Whether the last thing that happened was a regular end."""
         turning = [entry["event"] for entry in self.events if entry["event"] in ("physical_stop", "start", "end", "interrupted")]

@@ -7,7 +7,7 @@ from parametra.store.metrics import Metric
 
 KINDS = {
     "physics": ("Physics", "Is the world right, and is its copy?"),
-    "skill": ("Skill", "What the network predicts of a single step."),
+    "skill": ("Skill", "What the network predicts, of a single step and over months."),
     "cost": ("Cost", "Measured on this machine, in this run."),
 }
 

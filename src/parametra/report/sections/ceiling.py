@@ -30,7 +30,7 @@ def section(run: RunReader) -> Section | None:
     data = run.fields("ceiling")
     if data is None:
         return missing("ceiling", TITLE, LEAD, run.why_missing("ceiling"))
-    curves = [data[name] for name in data.data_vars if str(name).startswith("growth_")]
+    curves = [data[f"growth_{name}"] for name in NAMES if f"growth_{name}" in data]
     figures = tuple(Figure(_growth(curve)) for curve in curves)
     text = "A ceiling from twins that are still parting would be too high. If a network beats it, the ceiling is wrong."
     note = Note(text)

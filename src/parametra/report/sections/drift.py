@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from parametra.report.figures.lines import by_day
+from parametra.report.figures.palette import label
 from parametra.report.reader import RunReader
 from parametra.report.section import Figure, Note, Panels, Section, missing
 
@@ -39,10 +40,7 @@ def section(run: RunReader) -> Section | None:
         for name, title, unit, band, limits in wanted
         if name in data and _lines(data, name)
     )
-    ends = [_end(data, str(name)) for name in data.run.values]
-    early = [f"{name} ends at day {day:g}" for name, day in ends if day is not None and not name.startswith("truth")]
-    notes = (Note("Runs that end before the last day: " + "; ".join(early) + ".", "warning"),) if early else ()
-    return Section("drift", TITLE, LEAD, (Panels(figures, columns=2), *notes))
+    return Section("drift", TITLE, LEAD, (Panels(figures, columns=2), *_ends(run, data)))
 
 
 def _lines(data: xr.Dataset, name: str) -> dict[str, np.ndarray]:
@@ -65,8 +63,18 @@ def _correlation_limits(data: xr.Dataset) -> tuple[float, float]:
     return (min(0.8, max(-1.0, lowest - 0.05)), 1.01)
 
 
-def _end(data: xr.Dataset, run: str) -> tuple[str, float | None]:
-    """The run and the day it ends at, None for one that lasts to the end."""
+def _ends(run: RunReader, data: xr.Dataset) -> list[Note]:
+    """Which runs stopped, with their sentence, and which were run for fewer days on purpose."""
+    ends = [(name, day) for name in map(str, data.run.values) if (day := _end(data, name)) is not None]
+    notes = [Note(f"{run.palette.label(name)} stopped: {why}", "warning") for name, why in run.stops.items()]
+    short = [f"{label(name)} {day:g}" for name, day in ends if name not in run.stops and not name.startswith("truth")]
+    return [*notes, *([Note("Run for fewer days: " + ", ".join(short) + ".")] if short else [])]
+
+
+def _end(data: xr.Dataset, run: str) -> float | None:
+    """The last day of a run, None for one that lasts to the end."""
     alive = np.isfinite(data.mean_temperature.sel(run=run).values) if "mean_temperature" in data else np.ones(1, bool)
     last = int(np.flatnonzero(alive)[-1]) if alive.any() else -1
-    return run, None if last == alive.size - 1 else float(data.day.values[last]) if last >= 0 else 0.0
+    if last == alive.size - 1:
+        return None
+    return float(data.day.values[last]) if last >= 0 else 0.0
