@@ -25,7 +25,7 @@ UNARY = {"neg": "-{}", "exp": "exp({})", "log": "log({})", "log1p": "log(1.0_sp 
          "sign": "sign(1.0_sp, {0}) * merge(0.0_sp, 1.0_sp, {0} == 0.0_sp)", "not": ".not. {}", "stop_gradient": "{}",
          "copy_p": "{}", "optimization_barrier": "{}"}  # fmt: skip
 MOVES = {"broadcast_in_dim", "reshape", "squeeze", "expand_dims", "slice", "transpose", "rev", "concatenate", "pad", "gather",
-         "dynamic_slice", "dynamic_update_slice", "scatter", "split"}  # fmt: skip
+         "dynamic_slice", "dynamic_update_slice", "scatter", "split", "stack"}  # fmt: skip
 REDUCTIONS = {"reduce_sum": "sum", "reduce_max": "maxval", "reduce_min": "minval", "reduce_prod": "product"}
 LINEAR = {"cumsum"}  # written as a constant matrix
 
