@@ -1,6 +1,6 @@
 r"""The hard conservation layer: column water and energy close in every column, whatever the network said.
 
-With layer masses m_k = ps dsigma_k / g, evaporation E = LHF / Lc, precipitation P of which a share s is snow:
+With layer masses m_k = M dsigma_k, M = ps / g, evaporation E = LHF / Lc, precipitation P of which a share s is snow:
 
     water    sum m_k dq_k    = E - P
     energy   sum m_k cp dT_k = SHF + FSNT - FSNS - FLNT + FLNS + (Lc (1 - s) + Ls s) P
@@ -20,18 +20,14 @@ together.
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from parametra.climate.emulator.limits import Limits
 from parametra.climate.emulator.vectors import Inputs, Outputs
-from parametra.core.constants import (
-    GRAVITY,
-    HEAT_CAPACITY,
-    LATENT_HEAT_CONDENSATION,
-    LATENT_HEAT_FUSION,
-)
+from parametra.core.constants import GRAVITY, HEAT_CAPACITY, LATENT_HEAT_CONDENSATION, LATENT_HEAT_FUSION
 
 SMALLEST_HEATING = 1e-9  # K s-1
 SMALLEST_MOISTENING = 1e-13  # s-1
@@ -39,19 +35,16 @@ SMALLEST_MOISTENING = 1e-13  # s-1
 
 def conserve(inputs: Inputs, outputs: Outputs, limits: Limits, sigma_half: tuple[float, ...], time_step: float) -> Outputs:
     """The outputs with both budgets closed; `outputs` must be within `limits`. `time_step` [s]."""
-    mass = layer_mass(inputs, sigma_half)
-    moistening, precipitation = _close_water(inputs, outputs, limits, mass, time_step)
+    thickness = np.diff(np.asarray(sigma_half)).astype(np.float32)
+    air = inputs.surface_pressure * np.float32(1.0 / GRAVITY)  # M, kg m-2
+    moistening, precipitation = _close_water(inputs, outputs, limits, thickness, air, time_step)
     outputs = dataclasses.replace(outputs, moistening=moistening, precipitation=precipitation)
-    warming = energy_gain(inputs, outputs) * np.float32(1.0 / HEAT_CAPACITY)
+    warming = energy_gain(inputs, outputs) / (air * np.float32(HEAT_CAPACITY))
     heating = outputs.heating
     for _ in range(2):
-        heating = heating + _spread(warming - _sum(mass, heating), jnp.abs(heating) + SMALLEST_HEATING, mass)
+        missing = warming - _mean(heating, thickness)
+        heating = heating + _spread(missing, jnp.abs(heating) + SMALLEST_HEATING, thickness)
     return dataclasses.replace(outputs, heating=heating)
-
-
-def layer_mass(inputs: Inputs, sigma_half: tuple[float, ...]) -> Float[Array, "column level"]:
-    """Mass of each layer [kg m-2]."""
-    return inputs.surface_pressure[:, None] * (np.diff(np.asarray(sigma_half)) / GRAVITY).astype(np.float32)
 
 
 def energy_gain(inputs: Inputs, outputs: Outputs) -> Float[Array, " column"]:
@@ -63,33 +56,38 @@ def energy_gain(inputs: Inputs, outputs: Outputs) -> Float[Array, " column"]:
 
 
 def _close_water(
-    inputs: Inputs, outputs: Outputs, limits: Limits, mass: Float[Array, "column level"], time_step: float
+    inputs: Inputs,
+    outputs: Outputs,
+    limits: Limits,
+    thickness: Float[np.ndarray, " level"],
+    air: Float[Array, " column"],
+    time_step: float,
 ) -> tuple[Float[Array, "column level"], Float[Array, " column"]]:
-    moist = limits.moist(mass.shape[1])
+    moist = limits.moist(thickness.size)
     driest = limits.driest(inputs, time_step)
     evaporation = inputs.latent_heat_flux * np.float32(1.0 / LATENT_HEAT_CONDENSATION)
-    wanted = evaporation - outputs.precipitation
+    wanted = (evaporation - outputs.precipitation) / air
     moistening = outputs.moistening
     weight = (jnp.abs(moistening) + SMALLEST_MOISTENING) * moist
-    moistening = jnp.maximum(moistening + _spread(wanted - _sum(mass, moistening), weight, mass), driest)
+    moistening = jnp.maximum(moistening + _spread(wanted - _mean(moistening, thickness), weight, thickness), driest)
     # Second pass: rounding, and what the limit refused, from the layers that still have vapour to give.
-    missing = wanted - _sum(mass, moistening)
+    missing = wanted - _mean(moistening, thickness)
     spare = (moistening - driest) * moist
-    share = jnp.clip(-missing / jnp.maximum(_sum(mass, spare), 1e-30), 0.0, 1.0)
-    wetter = _spread(jnp.maximum(missing, 0.0), weight, mass)
-    moistening = moistening + wetter - share[:, None] * spare
+    share = jnp.clip(-missing / jnp.maximum(_mean(spare, thickness), 1e-30), 0.0, 1.0)
+    moistening = moistening + _spread(jnp.maximum(missing, 0.0), weight, thickness) - share[:, None] * spare
     # Whatever is left, rounding as a rule, is precipitation; that cannot be negative, so dew on a dry column takes vapour.
-    left = evaporation - _sum(mass, moistening)
-    moistening = moistening + _spread(jnp.minimum(left, 0.0), jnp.broadcast_to(moist, mass.shape), mass)
-    return moistening, jnp.maximum(left, 0.0)
+    left = evaporation / air - _mean(moistening, thickness)
+    moistening = moistening + _spread(jnp.minimum(left, 0.0), jnp.broadcast_to(moist, moistening.shape), thickness)
+    return moistening, jnp.maximum(left, 0.0) * air
 
 
-def _sum(mass: Float[Array, "column level"], tendency: Float[Array, "column level"]) -> Float[Array, " column"]:
-    return jnp.sum(mass * tendency, axis=1)
+def _mean(tendency: Float[Array, "column level"], thickness: Float[np.ndarray, " level"]) -> Float[Array, " column"]:
+    """Mass-weighted mean over the column. A product with a vector is 1.4 times faster here than a sum along the rows."""
+    return jnp.matmul(tendency, thickness, precision=jax.lax.Precision.HIGHEST)
 
 
 def _spread(
-    residual: Float[Array, " column"], weight: Float[Array, "column level"], mass: Float[Array, "column level"]
+    residual: Float[Array, " column"], weight: Float[Array, "column level"], thickness: Float[np.ndarray, " level"]
 ) -> Float[Array, "column level"]:
-    """The tendency in proportion to `weight` whose column sum is `residual`."""
-    return (residual / _sum(mass, weight))[:, None] * weight
+    """The tendency in proportion to `weight` whose mean over the column is `residual`."""
+    return (residual / _mean(weight, thickness))[:, None] * weight
