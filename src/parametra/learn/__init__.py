@@ -9,11 +9,30 @@
 | `learning_rate_schedule` | steps of Rasp et al. (2018), cosine, constant |
 """
 
-from parametra.learn.config import FitConfig as FitConfig
-from parametra.learn.history import EpochRecord as EpochRecord
-from parametra.learn.history import FitProgress as FitProgress
-from parametra.learn.history import History as History
-from parametra.learn.loop import fit as fit
-from parametra.learn.loop import fit_many as fit_many
-from parametra.learn.losses import mean_squared_error as mean_squared_error
-from parametra.learn.schedules import learning_rate_schedule as learning_rate_schedule
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parametra.learn.config import FitConfig as FitConfig
+    from parametra.learn.history import EpochRecord as EpochRecord
+    from parametra.learn.history import FitProgress as FitProgress
+    from parametra.learn.history import History as History
+    from parametra.learn.loop import fit as fit
+    from parametra.learn.loop import fit_many as fit_many
+    from parametra.learn.losses import mean_squared_error as mean_squared_error
+    from parametra.learn.schedules import learning_rate_schedule as learning_rate_schedule
+else:
+    from parametra.core.lazy import lazy_names
+
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "FitConfig": "config",
+            "EpochRecord": "history",
+            "FitProgress": "history",
+            "History": "history",
+            "fit": "loop",
+            "fit_many": "loop",
+            "mean_squared_error": "losses",
+            "learning_rate_schedule": "schedules",
+        },
+    )

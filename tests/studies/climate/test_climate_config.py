@@ -17,7 +17,7 @@ def test_presets_resolve_and_their_stretches_do_not_overlap(preset):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("crm.time_step=50.0", "not a multiple"),
+        ("crm.time_step=55.0", "not a multiple"),
         ("ceiling.columns=100000", "more than the host's columns"),
         ("coupled.candidate_days=1000.0", "selection_from < selection_to"),
         ("coupled.keeps_from=500.0", "keeps_from"),

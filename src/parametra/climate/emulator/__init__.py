@@ -13,24 +13,56 @@
 | `Inputs`, `Outputs`, `InputScaling`, `Limits` | the parts |
 """
 
-from parametra.climate.emulator.climatology import TimeMean as TimeMean
-from parametra.climate.emulator.config import NETWORKS as NETWORKS
-from parametra.climate.emulator.config import EmulatorConfig as EmulatorConfig
-from parametra.climate.emulator.dataset import ColumnDataset as ColumnDataset
-from parametra.climate.emulator.dataset import column_dataset as column_dataset
-from parametra.climate.emulator.dataset import stretch as stretch
-from parametra.climate.emulator.emulator import Emulator as Emulator
-from parametra.climate.emulator.files import load_emulator as load_emulator
-from parametra.climate.emulator.files import save_emulator as save_emulator
-from parametra.climate.emulator.limits import Limits as Limits
-from parametra.climate.emulator.predict import predict as predict
-from parametra.climate.emulator.predict import predict_vectors as predict_vectors
-from parametra.climate.emulator.predict import vectors_to_fields as vectors_to_fields
-from parametra.climate.emulator.residuals import column_residuals as column_residuals
-from parametra.climate.emulator.scaling import InputScaling as InputScaling
-from parametra.climate.emulator.scaling import input_scaling as input_scaling
-from parametra.climate.emulator.training import train as train
-from parametra.climate.emulator.training import train_linear as train_linear
-from parametra.climate.emulator.training import train_many as train_many
-from parametra.climate.emulator.vectors import Inputs as Inputs
-from parametra.climate.emulator.vectors import Outputs as Outputs
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parametra.climate.emulator.climatology import TimeMean as TimeMean
+    from parametra.climate.emulator.config import NETWORKS as NETWORKS
+    from parametra.climate.emulator.config import EmulatorConfig as EmulatorConfig
+    from parametra.climate.emulator.dataset import ColumnDataset as ColumnDataset
+    from parametra.climate.emulator.dataset import column_dataset as column_dataset
+    from parametra.climate.emulator.dataset import stretch as stretch
+    from parametra.climate.emulator.emulator import Emulator as Emulator
+    from parametra.climate.emulator.files import load_emulator as load_emulator
+    from parametra.climate.emulator.files import save_emulator as save_emulator
+    from parametra.climate.emulator.limits import Limits as Limits
+    from parametra.climate.emulator.prediction import predict as predict
+    from parametra.climate.emulator.prediction import predict_vectors as predict_vectors
+    from parametra.climate.emulator.prediction import vectors_to_fields as vectors_to_fields
+    from parametra.climate.emulator.residuals import column_residuals as column_residuals
+    from parametra.climate.emulator.scaling import InputScaling as InputScaling
+    from parametra.climate.emulator.scaling import input_scaling as input_scaling
+    from parametra.climate.emulator.training import train as train
+    from parametra.climate.emulator.training import train_linear as train_linear
+    from parametra.climate.emulator.training import train_many as train_many
+    from parametra.climate.emulator.vectors import Inputs as Inputs
+    from parametra.climate.emulator.vectors import Outputs as Outputs
+else:
+    from parametra.core.lazy import lazy_names
+
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "TimeMean": "climatology",
+            "NETWORKS": "config",
+            "EmulatorConfig": "config",
+            "ColumnDataset": "dataset",
+            "column_dataset": "dataset",
+            "stretch": "dataset",
+            "Emulator": "emulator",
+            "load_emulator": "files",
+            "save_emulator": "files",
+            "Limits": "limits",
+            "predict": "prediction",
+            "predict_vectors": "prediction",
+            "vectors_to_fields": "prediction",
+            "column_residuals": "residuals",
+            "InputScaling": "scaling",
+            "input_scaling": "scaling",
+            "train": "training",
+            "train_linear": "training",
+            "train_many": "training",
+            "Inputs": "vectors",
+            "Outputs": "vectors",
+        },
+    )

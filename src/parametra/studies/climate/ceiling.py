@@ -25,7 +25,7 @@ def run_ceiling(run: Run) -> dict[str, Any]:
     """Twins from every start state; the part of the variance that is not their difference can be predicted."""
     config: ClimateConfig = run.config
     scheme = parts.multiscale(config)
-    closure = parts.side_by_side(config, scheme)
+    closure = parts.in_blocks(config, scheme)
     grid = parts.host_of(config).grid
     per_day = config.host.steps_per_day
     settle, score = (round(h / 24.0 * per_day) for h in (config.ceiling.settle_hours, config.ceiling.score_hours))

@@ -38,8 +38,8 @@ def multiscale(config: ClimateConfig) -> Multiscale:
     return Multiscale.build(config.host.sigma_half, crm.columns, crm.spacing, crm.time_step, optics)
 
 
-def side_by_side(config: ClimateConfig, scheme: Multiscale) -> Closure:
-    """The truth's scheme with blocks of columns on every core; as it is on a GPU, and where one block is asked for."""
+def in_blocks(config: ClimateConfig, scheme: Closure) -> Closure:
+    """A scheme with blocks of columns on every core; as it is on a GPU, and where one block is asked for."""
     blocks = config.truth.blocks or (1 if jax.default_backend() != "cpu" else os.cpu_count() or 1)
     return scheme if blocks == 1 else ColumnBlocks(scheme, blocks)
 

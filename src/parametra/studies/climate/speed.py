@@ -26,21 +26,22 @@ TARGETS = {"ns": 1300.0, "years": 900.0, "subgrid": 300.0, "whole": 45.0}
 def measure_speed(run: Run) -> dict[str, Any]:
     """Nanoseconds and ratios; nothing of this is asserted anywhere, machines differ."""
     config: ClimateConfig = run.config
-    host, truth = parts.host_of(config), parts.side_by_side(config, parts.multiscale(config))
+    host, truth = parts.host_of(config), parts.in_blocks(config, parts.multiscale(config))
     state, carry = last_state(run)
     closures = timed_closures(run, host)
     jobs: dict[str, Callable[[], object]] = {"truth sub-grid": _subgrid(host, truth, state, carry, 1)}
     jobs["truth whole"] = _whole(host, truth, state, carry, 1)
     for kind, closure in closures.items():
-        jobs[f"{kind} sub-grid"] = _subgrid(host, closure, state, (), 20)
+        jobs[f"{kind} sub-grid"] = _subgrid(host, parts.in_blocks(config, closure), state, None, 20)
         jobs[f"{kind} whole"] = _whole(host, closure, state, (), host.config.steps_per_day)
     seconds = _interleave(run, jobs)
     return {"metrics": _rows(run, host.grid.columns, seconds, list(closures))}
 
 
 def _subgrid(host: Any, closure: Closure, state: Any, carry: Any, repeats: int) -> Callable[[], object]:
-    """`repeats` calls of the closure on the columns of one state."""
+    """`repeats` calls of the closure on the columns of one state; all closures use the cores as the truth does, in blocks."""
     resolved, forcing = eqx.filter_jit(host.resolved)(state)
+    carry = closure.init(resolved, forcing, jax.random.key(0)) if carry is None else carry
     call = closure if isinstance(closure, ColumnBlocks) else lambda *a: call_closure(closure, *a)
     key = jax.random.key(0)
 

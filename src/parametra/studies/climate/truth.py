@@ -21,7 +21,7 @@ from parametra.studies.climate.config import ClimateConfig
 def run_truth(run: Run) -> dict[str, Any]:
     """Run the segments between the states that the twins start from; each ends with a checkpoint that stays."""
     config: ClimateConfig = run.config
-    host, closure = parts.host_of(config), parts.side_by_side(config, parts.multiscale(config))
+    host, closure = parts.host_of(config), parts.in_blocks(config, parts.multiscale(config))
     ends = segment_ends(config)
     finished = [segment for segment, end in enumerate(ends) if checkpoint_step(segment_folder(run, segment)) == end]
     if finished:
@@ -109,7 +109,7 @@ def checkpoint_step(folder: Path) -> int | None:
 def last_state(run: Run, segment: int = -1) -> tuple[Any, Any]:
     """State of the host and memory of the closure at the end of a segment."""
     config: ClimateConfig = run.config
-    host, closure = parts.host_of(config), parts.side_by_side(config, parts.multiscale(config))
+    host, closure = parts.host_of(config), parts.in_blocks(config, parts.multiscale(config))
     segments = len(segment_ends(config))
     state = eqx.filter_eval_shape(host.init, jax.random.key(0))
     resolved, forcing = eqx.filter_eval_shape(host.resolved, state)
