@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from parametra.report.figures.lines import frame_of
 from parametra.report.figures.meridional import Scale
 from parametra.report.figures.palette import BLACK, Palette, is_network
 from parametra.report.figures.svg import panel
@@ -77,3 +78,12 @@ def test_drawings_keep_their_text_and_lose_their_size():
     assert drawn.svg.startswith("<svg")
     assert "0.123456 &amp; &lt;b&gt;" in drawn.svg
     assert " width=" not in drawn.svg.split(">")[0]
+
+
+def test_a_null_closure_that_runs_away_does_not_flatten_the_others():
+    lines = {"truth": np.array([0.0, 1.0]), "5x128-0": np.array([0.2, 1.4]), "linear": np.array([-50.0, 600.0])}
+    frame = frame_of(lines)
+    assert frame is not None
+    assert -1.0 < frame[0] < 0.0
+    assert 1.4 < frame[1] < 2.5
+    assert frame_of({"truth": np.array([np.nan])}) is None

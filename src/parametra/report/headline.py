@@ -59,9 +59,9 @@ def headline(run: RunReader) -> Headline:
     missed = [row.name for row in judged if not row.passed]
     count = f"{len(judged) - len(missed)} of {len(judged)} targets reached"
     detail = f"{count}." if not missed else f"{count}. Missed: {_list(missed)}."
-    if not run.finished:
-        detail += f" {_unfinished(run)[0]}"
     kept = _climate_kept(run.metrics) if run.study == "climate" else None
+    if not run.finished and kept is None:
+        return Headline(_unfinished(run)[0], f"{detail} This page shows what exists so far.", "running", tiles)
     if kept is None:
         verdict = "Every target is reached." if not missed else f"{count}."
         detail = detail if missed else f"{len(judged)} of {len(judged)} targets."

@@ -6,10 +6,23 @@ from typing import Any
 import numpy as np
 
 from parametra.report.figures.axes import by_area, latitude_axis, sigma_axis
-from parametra.report.figures.palette import BLACK, GREY, Palette
+from parametra.report.figures.palette import BLACK, GREY, Palette, is_network
 from parametra.report.figures.svg import panel
 
 Band = tuple[np.ndarray | float, np.ndarray | float, str]
+
+
+def frame_of(lines: Mapping[str, np.ndarray], *others: np.ndarray | float) -> tuple[float, float] | None:
+    """Limits that show the truth, the networks and `others` whole; a null closure that runs away may leave the frame."""
+    focus = [values for name, values in lines.items() if name.startswith("truth") or is_network(name)]
+    values = np.concatenate([np.ravel(part) for part in (*focus, *others)]) if focus else np.array([])
+    values = values[np.isfinite(values)]
+    every = np.concatenate([np.ravel(part) for part in (*lines.values(), *others)])
+    if values.size == 0 or not np.isfinite(every).any():
+        return None
+    margin = 0.3 * (values.max() - values.min()) or 1.0
+    low, high = max(values.min() - margin, np.nanmin(every)), min(values.max() + margin, np.nanmax(every))
+    return float(low - 0.1 * margin), float(high + 0.1 * margin)
 
 
 def by_latitude(
@@ -34,8 +47,9 @@ def by_latitude(
         latitude_axis(axes)
         axes.set_ylabel(unit)
         axes.set_title(title)
-        if from_zero:
-            axes.set_ylim(bottom=0)
+        limits = frame_of(lines, *(band[:2] if band is not None else ()))
+        if limits is not None:
+            axes.set_ylim(0.0 if from_zero else limits[0], limits[1])
         if second is not None:
             twin = axes.twinx()
             twin.plot(x, second[0], color="#d55e00", linewidth=1.2, linestyle=":", label=second[1])
@@ -112,6 +126,7 @@ def by_day(
             if np.isfinite(values).any():
                 axes.plot(day, values, label=palette.label(name), **palette.style(name))
         axes.set_xlim(float(day.min()), float(day.max()) if day.size > 1 else float(day.min()) + 1)
+        limits = limits or frame_of(lines, *(tolerance[:2] if tolerance is not None else ()))
         if limits is not None:
             axes.set_ylim(*limits)
         axes.set_xlabel(xlabel)

@@ -71,7 +71,8 @@ def section(run: RunReader) -> Section | None:
         Note(
             "The grey band lies between the two halves of the truth: a network inside it cannot be told from the truth by "
             "this record. "
-            "Null closures are run in the very same way; a network has to be better than they are."
+            "Null closures are run in the very same way; a network has to be better than they are. "
+            "One that leaves the frame ran away."
         )
     )
     return Section("comparison", TITLE, LEAD, tuple(parts))

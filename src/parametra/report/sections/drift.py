@@ -12,7 +12,7 @@ TITLE = "Drift"
 LEAD = (
     "Daily figures of every run and seed against the truth. Survival is a weak test: a network can live on in a wrong, cold "
     "and dry "
-    "climate with plausible fluxes. The green band is the tolerance."
+    "climate with plausible fluxes. The green band is the tolerance; a null closure that leaves the frame ran away."
 )
 
 
