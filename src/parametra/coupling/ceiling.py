@@ -51,7 +51,7 @@ def ceiling(
     noise, mean, square = (np.stack([moment[i].mean(axis=0) for moment in moments]) for i in range(3))
     known = None if variance is None else np.asarray(variance, np.float64)
 
-    def ratio(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def ratio(chosen: np.ndarray) -> tuple[Any, Any]:
         total = _variance(mean[chosen], square[chosen]) if known is None else known
         return noise[chosen].mean(axis=0), total
 
@@ -59,7 +59,8 @@ def ceiling(
     draws = np.random.default_rng(seed).integers(len(moments), size=(resamples, len(moments)))
     samples = np.stack([_one_minus_ratio(*ratio(draw)) for draw in draws])
     low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    return Ceiling(_one_minus_ratio(var_noise, total), low, high, var_noise, total)
+    found = (_one_minus_ratio(var_noise, total), low, high, var_noise, total)
+    return Ceiling(*(np.asarray(part) for part in found))
 
 
 def growth_curve(targets: Any, weights: Any = None) -> np.ndarray:
@@ -78,7 +79,8 @@ def levelled_off(growth: Any, tolerance: float = 0.05) -> int | None:
 
     The plateau is the mean over the last third. The curve still rises if the second half of that third lies above its first half
     by more than `tolerance` of the plateau and by more than two standard errors over start states. It is flat from the first lead
-    after which it never again falls below the plateau by more than `tolerance` and two standard errors.
+    after which its running mean over a tenth of all leads never again lies below the plateau by more than `tolerance` and two
+    standard errors.
     """
     curves = np.asarray(growth, np.float64)
     starts, leads = curves.shape[:2]
@@ -89,7 +91,9 @@ def levelled_off(growth: Any, tolerance: float = 0.05) -> int | None:
     rise = curves[:, -(tail // 2) :].mean(axis=1) - curves[:, -tail : -(tail // 2)].mean(axis=1)
     if rise.mean() > allowed and rise.mean() > 2 * _standard_error(rise):
         return None
-    gap = plateau[:, None] - curves
+    half = leads // 20
+    smooth = [curves[:, max(0, lead - half) : lead + half + 1].mean(axis=1) for lead in range(leads)]
+    gap = plateau[:, None] - np.stack(smooth, axis=1)
     low = np.flatnonzero(gap.mean(axis=0) > allowed + 2 * _standard_error(gap))
     return int(low[-1]) + 1 if low.size else 0
 
@@ -104,27 +108,27 @@ def _starts(targets: Any) -> list[np.ndarray]:
     return starts
 
 
-def _moments(targets: np.ndarray, weights: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _moments(targets: np.ndarray, weights: Any) -> tuple[np.ndarray, ...]:
     """Per step: variance between twins (the mean of (a - b)^2 / 2 over all pairs), mean, and mean square; columns weighted."""
     targets = targets.astype(np.float64)
     weights = np.ones(targets.shape[2]) if weights is None else np.asarray(weights, np.float64)
     weights = weights / weights.sum()
     noise, mean, square = targets.var(axis=0, ddof=1), targets.mean(axis=0), (targets**2).mean(axis=0)
-    return tuple(np.tensordot(weights, moment, axes=(0, 1)) for moment in (noise, mean, square))  # pyright: ignore[reportReturnType]
+    return tuple(np.tensordot(weights, moment, axes=(0, 1)) for moment in (noise, mean, square))
 
 
-def _variance(mean: np.ndarray, square: np.ndarray) -> np.ndarray:
+def _variance(mean: np.ndarray, square: np.ndarray) -> Any:
     """Variance pooled over axis 0, zero where it is mere round-off of float32 data."""
     pooled = square.mean(axis=0)
     variance = pooled - mean.mean(axis=0) ** 2
     return np.where(variance > 1e-12 * pooled, variance, 0.0)
 
 
-def _one_minus_ratio(noise: np.ndarray, total: np.ndarray) -> np.ndarray:
+def _one_minus_ratio(noise: Any, total: Any) -> np.ndarray:
     return 1 - np.divide(noise, total, out=np.full(np.shape(noise), np.nan), where=np.broadcast_to(total > 0, np.shape(noise)))
 
 
-def _standard_error(samples: np.ndarray) -> np.ndarray:
+def _standard_error(samples: np.ndarray) -> Any:
     """Of the mean over axis 0; zero for a single sample, which tells nothing about its own error."""
     count = samples.shape[0]
     return samples.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(samples.shape[1:])

@@ -74,6 +74,8 @@ def _worst(value: np.ndarray, limits: tuple[float, float]) -> tuple[float, tuple
     value = value.astype(np.float64)
     if value.size == 0:
         return -np.inf, ()
-    excess = np.where(np.isfinite(value), np.maximum(limits[0] - value, value - limits[1]), np.inf)
+    finite = np.isfinite(value)
+    number = np.where(finite, value, 0.0)
+    excess = np.where(finite, np.maximum(limits[0] - number, number - limits[1]), np.inf)
     index = np.unravel_index(int(np.argmax(excess)), value.shape)
     return float(excess[index]), tuple(int(i) for i in index)
