@@ -67,7 +67,7 @@ class HostConfig(Config):
         default=20.0, ge=0.0, le=500.0, description="more of it at the ground, a Gaussian in 1 - sigma [m2 s-1]"
     )
     boundary_depth: float = Field(default=0.12, gt=0.0, le=1.0, description="width of that Gaussian in sigma [1]")
-    scalar_diffusion: float = Field(default=3.0, ge=0.0, le=100.0, description="of temperature and humidity, vertical [m2 s-1]")
+    scalar_diffusion: float = Field(default=1.0, ge=0.0, le=100.0, description="of temperature and humidity, vertical [m2 s-1]")
     stratosphere: float = Field(
         default=205.0, ge=150.0, le=280.0, description="temperature that the top layers are relaxed to [K]"
     )
