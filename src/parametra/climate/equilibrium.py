@@ -5,7 +5,9 @@
 Columns do not speak to each other; each keeps what its scheme gives it. Surface fluxes are the bulk formulas of the aquaplanet.
 """
 
+import argparse
 from collections.abc import Mapping
+from pathlib import Path
 
 import equinox as eqx
 import jax.numpy as jnp

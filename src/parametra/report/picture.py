@@ -15,6 +15,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from parametra.core.constants import SECONDS_PER_DAY
 from parametra.core.errors import DataError
@@ -43,7 +45,7 @@ def draw(run: Path, out: Path) -> None:
     plt.close(figure)
 
 
-def _heating(left: plt.Axes, right: plt.Axes, figure: plt.Figure, zonal: xr.Dataset) -> None:
+def _heating(left: Axes, right: Axes, figure: Figure, zonal: xr.Dataset) -> None:
     field = zonal.tendency_of_air_temperature * SECONDS_PER_DAY
     size = float(np.ceil(np.nanpercentile(np.abs(field.sel(run="truth")), 99.5)))
     for axes, name, title in (
@@ -59,7 +61,7 @@ def _heating(left: plt.Axes, right: plt.Axes, figure: plt.Figure, zonal: xr.Data
     figure.colorbar(mesh, ax=right, label="K/day")
 
 
-def _rain(axes: plt.Axes, zonal: xr.Dataset) -> None:
+def _rain(axes: Axes, zonal: xr.Dataset) -> None:
     rain, x = zonal.precipitation_flux * SECONDS_PER_DAY, by_area(zonal.latitude.values)
     halves = [rain.sel(run=name).values for name in ("truth_first_half", "truth_second_half")]
     axes.fill_between(x, np.minimum(*halves), np.maximum(*halves), color="k", alpha=0.15, label="halves of the truth")
@@ -69,13 +71,13 @@ def _rain(axes: plt.Axes, zonal: xr.Dataset) -> None:
         ("time-mean", "time mean", {"color": PURPLE, "ls": "--"}),
     ):  # fmt: skip
         if name in zonal.run.values:
-            axes.plot(x, rain.sel(run=name), label=label, **style)
+            axes.plot(x, rain.sel(run=name), label=label, **style)  # pyright: ignore[reportArgumentType]
     axes.set(title="precipitation", ylabel="mm/day", ylim=(0, 1.6 * float(rain.sel(run="truth").max())))
     axes.legend(frameon=False, fontsize=8)
     _latitudes(axes)
 
 
-def _skill(left: plt.Axes, right: plt.Axes, skill: xr.Dataset, chosen: str) -> None:
+def _skill(left: Axes, right: Axes, skill: xr.Dataset, chosen: str) -> None:
     titles = {"tendency_of_air_temperature": "R2 of 30-min heating", "tendency_of_specific_humidity": "R2 of 30-min moistening"}
     for axes, (target, title) in zip((left, right), titles.items(), strict=True):
         board = skill.sel(target=target)
@@ -86,21 +88,21 @@ def _skill(left: plt.Axes, right: plt.Axes, skill: xr.Dataset, chosen: str) -> N
         axes.legend(frameon=False, fontsize=8)
 
 
-def _drift(axes: plt.Axes, drift: xr.Dataset, chosen: str) -> None:
+def _drift(axes: Axes, drift: xr.Dataset, chosen: str) -> None:
     truth = float(drift.mean_temperature.sel(run="truth").mean())
     axes.axhspan(-1.5, 1.5, color="k", alpha=0.08, label="within 1.5 K")
     for name in drift.run.values:
         style = {"color": BLUE, "lw": 2} if name == chosen else {"color": GREY, "lw": 0.8}
         style = {"linear": {"color": ORANGE, "ls": "--"}, "time-mean": {"color": PURPLE, "ls": "--"}}.get(str(name), style)
         if name != "truth":
-            axes.plot(drift.day, drift.mean_temperature.sel(run=name) - truth, **style)
+            axes.plot(drift.day, drift.mean_temperature.sel(run=name) - truth, **style)  # pyright: ignore[reportArgumentType]
     axes.plot([], [], color=BLUE, lw=2, label="chosen network")
     axes.plot([], [], color=GREY, lw=0.8, label="other seeds")
     axes.set(title="mean temperature below 180 hPa, against the truth", xlabel="day", ylabel="K", ylim=(-8, 8))
     axes.legend(frameon=False, fontsize=8)
 
 
-def _latitudes(axes: plt.Axes) -> None:
+def _latitudes(axes: Axes) -> None:
     axes.set_xticks(by_area(np.array(TICKS, float)), [f"{abs(t)}{'S' if t < 0 else 'N' if t > 0 else ''}" for t in TICKS])
 
 

@@ -52,7 +52,7 @@ def test_second_order_in_smooth_flow():
         grid = CRMGrid(np.ones(2), np.full(2, 100.0), n, 6400.0 / n, 3200.0 / n / 10.0)
         q = start = jnp.sin(2 * jnp.pi * (jnp.arange(n) + 0.5) / n)[None, :, None] * jnp.ones((2, 1, 1))
         masses = courant_masses(grid, jnp.full((2, n, 1), 10.0), jnp.zeros((3, n, 1)))
-        step = jax.jit(lambda q, grid=grid, masses=masses: advect(grid, q, *masses, True))
+        step = jax.jit(lambda q, grid=grid, masses=masses: advect(grid, q, masses[0], masses[1], True))
         for _ in range(2 * n):
             q = step(q)
         errors.append(float(jnp.abs(q - start).mean()))

@@ -40,7 +40,7 @@ def emulated() -> EmulatedScheme:
     inputs, outputs = size(INPUTS, 20), size(OUTPUTS, 20)
     mean, one = jnp.zeros(inputs), jnp.ones(inputs)
     scale = jnp.concatenate([jnp.full(20, 300.0), jnp.full(20, 0.02), jnp.full(20, 30.0), jnp.array([1e5, 1e3, 100.0, 100.0])])
-    scaling = InputScaling(mean, scale, -1e9 * one, 1e9 * one)
+    scaling = InputScaling(mean, scale, -1e9 * one, 1e9 * one, "variable")
     network = MLP.init(jax.random.key(0), inputs, outputs, (32, 32))
     return EmulatedScheme(Emulator(scaling, network, LEVELS_20, 1800.0, Limits(5), True, True))
 
