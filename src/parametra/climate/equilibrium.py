@@ -174,14 +174,14 @@ def draw(host: Equilibrium, scheme: Multiscale, records: dict[str, np.ndarray], 
     twin.plot(1e3 * humidity, pressure, color="#2166ac")
     twin.set_xlabel("specific humidity [g/kg]", color="#2166ac")
     crm = carry.crm
-    absolute = np.asarray(crm.reference_temperature)[:, None] + np.asarray(crm.temperature)
-    saturated = np.asarray(saturation(jnp.asarray(absolute), jnp.asarray(host.sigma[::-1, None, None] * REFERENCE_PRESSURE))[0])
-    cloud = np.maximum(np.asarray(crm.total_water) - saturated, 0.0).transpose(2, 0, 1)
+    absolute = crm.reference_temperature[:, :, None] + crm.temperature
+    pressure_up = jnp.asarray(host.sigma[::-1, None] * REFERENCE_PRESSURE, absolute.dtype)
+    cloud = np.maximum(np.asarray(crm.total_water - saturation(absolute, pressure_up)[0]), 0.0)
     column = int((cloud * grid.mass[:, None]).sum((1, 2)).argmax())
     x, z = np.arange(grid.columns_x + 1) * grid.spacing / 1e3, grid.interface_height / 1e3
     mesh = middle.pcolormesh(x, z, 1e3 * cloud[column], cmap="Blues")
     figure.colorbar(mesh, ax=middle, label="cloud water and ice [g/kg]")
-    vertical = np.asarray(crm.w)[1:, :, column]
+    vertical = np.asarray(crm.w)[column, 1:]
     middle.contour(x[:-1] + grid.spacing / 2e3, z[1:], vertical, levels=[-3, -1, 1, 3, 6], colors="k", linewidths=0.7)
     middle.set(xlabel="x [km]", ylabel="height [km]", ylim=(0, 18), title="cloudiest column at the end; w every few m/s")
     hours = np.arange(len(records["precipitation"])) / 24.0

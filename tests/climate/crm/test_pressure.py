@@ -33,8 +33,8 @@ def test_divergence_is_removed_to_round_off_and_the_mean_wind_stays(seed):
     np.testing.assert_allclose(jnp.mean(new_u, axis=1), jnp.mean(u, axis=1), atol=1e-5)
     np.testing.assert_allclose(jnp.mean(new_w, axis=1), 0.0, atol=1e-5)
     again_u, again_w = SOLVER(new_u, new_w)
-    np.testing.assert_allclose(again_u, new_u, atol=2e-5)
-    np.testing.assert_allclose(again_w, new_w, atol=2e-5)
+    np.testing.assert_allclose(again_u, new_u, atol=5e-5)
+    np.testing.assert_allclose(again_w, new_w, atol=5e-5)
 
 
 def test_fourier_basis_is_orthonormal_and_diagonalises_the_second_difference():

@@ -33,11 +33,11 @@ def test_a_smooth_field_survives_the_trip_into_modes_at_its_place(host):
 def test_wind_survives_the_trip_into_vorticity_and_divergence(host, moist_run):
     columns = moist_run.end.columns
     u, v = host.core.wind(moist_run.end.modal)
-    assert_allclose(u, columns.eastward_wind, atol=1e-5)
+    assert_allclose(u, columns.eastward_wind, atol=1e-4)  # m s-1, float32 of tens
     curl, divergence = host.core.curl_and_divergence(u, v)
     scale = float(jnp.abs(curl).max())
-    assert_allclose(curl, moist_run.end.modal.vorticity, atol=1e-5 * scale)
-    assert_allclose(divergence, moist_run.end.modal.divergence, atol=1e-5 * scale)
+    assert_allclose(curl, moist_run.end.modal.vorticity, atol=1e-4 * scale)
+    assert_allclose(divergence, moist_run.end.modal.divergence, atol=1e-4 * scale)
 
 
 @pytest.mark.parametrize("speed", [0.0, 20.0])
@@ -98,7 +98,7 @@ def test_a_step_in_float32_is_the_step_in_float64(host, moist_run, no_tendency):
 def test_a_finer_world_with_other_layers_runs_a_day(no_tendency):
     config = HostConfig(truncation=31, longitudes=64, latitudes=32, sigma_half=LEVELS_30, spin_up=SpinUpConfig(days=0.0))
     fine = Atmosphere(config)
-    state = fine.init(jax.random.key(3))
+    state = jax.jit(fine.init)(jax.random.key(3))
     tendency = no_tendency(fine)
     advance = jax.jit(lambda s: jax.lax.scan(lambda s, _: (fine.step(s, tendency), None), s, length=config.steps_per_day)[0])
     columns = advance(state).columns
