@@ -18,7 +18,8 @@ def report(
     from parametra.store.runfolder import RunFolder
 
     RunFolder.read(folder)
-    typer.echo(f"page: {build(folder)}")
+    refresh = every if watch else None
+    typer.echo(f"page: {build(folder, refresh)}")
     while watch:
         time.sleep(every)
-        build(folder)
+        build(folder, refresh)
