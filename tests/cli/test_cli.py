@@ -44,7 +44,7 @@ def parametra(tmp_path, monkeypatch):
     study = Study("count", "counting", Settings, (Stage("count", count), Stage("stop", stop)), double, tmp_path / "presets")
     monkeypatch.setitem(sys.modules, "counting_study", types.SimpleNamespace(STUDY=study))
     monkeypatch.setattr(registry, "STUDIES", {"count": "counting_study"})
-    page = types.SimpleNamespace(build=lambda path: path / "report.html")
+    page = types.SimpleNamespace(build=lambda path, refresh_seconds=None: path / "report.html")
     monkeypatch.setitem(sys.modules, "parametra.report", page)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
