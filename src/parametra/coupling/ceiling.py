@@ -125,7 +125,8 @@ def _variance(mean: np.ndarray, square: np.ndarray) -> Any:
 
 
 def _one_minus_ratio(noise: Any, total: Any) -> np.ndarray:
-    return 1 - np.divide(noise, total, out=np.full(np.shape(noise), np.nan), where=np.broadcast_to(total > 0, np.shape(noise)))
+    where = np.broadcast_to(total > 0, np.shape(noise))
+    return np.asarray(1 - np.divide(noise, total, out=np.full(np.shape(noise), np.nan), where=where))
 
 
 def _standard_error(samples: np.ndarray) -> Any:
