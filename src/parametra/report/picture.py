@@ -98,7 +98,7 @@ def _drift(axes: Axes, drift: xr.Dataset, chosen: str) -> None:
             axes.plot(drift.day, drift.mean_temperature.sel(run=name) - truth, **style)  # pyright: ignore[reportArgumentType]
     axes.plot([], [], color=BLUE, lw=2, label="chosen network")
     axes.plot([], [], color=GREY, lw=0.8, label="other seeds")
-    axes.set(title="mean temperature below 180 hPa, against the truth", xlabel="day", ylabel="K", ylim=(-8, 8))
+    axes.set(title="mean temperature, run minus truth", xlabel="day", ylabel="K", ylim=(-8, 8))
     axes.legend(frameon=False, fontsize=8)
 
 

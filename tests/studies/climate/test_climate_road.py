@@ -43,7 +43,7 @@ def figures(path: Path) -> dict[str, float]:
     return {row["name"]: row["value"] for row in rows if row["kind"] != "cost"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_folder_holds_what_the_house_promises(road):
     assert {"config.toml", "run.jsonl", "metrics.json", "report.html"} <= {entry.name for entry in road.iterdir()}
     rows = json.loads((road / "metrics.json").read_text())["metrics"]
@@ -59,7 +59,7 @@ def test_the_folder_holds_what_the_house_promises(road):
     assert (road / "report.html").stat().st_size < 1_500_000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_truth_is_recorded_with_cf_names_and_closes_with_what_follows(road):
     """In the mean over the sphere vapour gains what the closure gives, whatever the host does with it."""
     truth = open_fields(road / "fields" / "truth.zarr").load()
@@ -75,7 +75,7 @@ def test_truth_is_recorded_with_cf_names_and_closes_with_what_follows(road):
     np.testing.assert_allclose(np.diff(means[0].values), means[1].values[:-1], atol=2e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_finished_run_is_left_as_it_is_and_another_configuration_is_refused(road):
     before = (road / "metrics.json").read_bytes()
     again = run(road)
@@ -88,7 +88,7 @@ def test_a_finished_run_is_left_as_it_is_and_another_configuration_is_refused(ro
     assert (road / "metrics.json").read_bytes() == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_damaged_store_is_named_and_nothing_else_is_touched(road, tmp_path):
     import shutil
 
@@ -107,7 +107,7 @@ def test_a_damaged_store_is_named_and_nothing_else_is_touched(road, tmp_path):
     assert networks == {file.name: file.read_bytes() for file in (copy / "networks").iterdir()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_ten_random_moments_it_ends_with_the_same_numbers(road, tmp_path):
     """kill -9 while the run goes on, ten times, at moments drawn over its whole length; then once to the end."""
     path, chance = tmp_path / "killed", random.Random(5)

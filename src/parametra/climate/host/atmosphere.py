@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -112,16 +113,16 @@ class Atmosphere:
 
         humidity, water_moved, missing = fill_columns(moved.humidity, self.grid.layer_thickness)
         pressure, mass_change = restore_mass(core.surface_pressure(moved.modal), sums)
-        water, water_gain = sums.water(before), dt * physics.closure_moistening + state.water_debt
-        humidity, water_made = restore_water(humidity, pressure, sums, water, water_gain)
-
-        wind = core.wind(moved.modal)
         deviation = core.to_columns(moved.modal.temperature)  # small numbers: a small increment is not rounded away
-        energy, heating = sums.energy(before), physics.closure_heating + physics.closure_work + physics.stratospheric_relaxation
+        reference = self.config.reference_temperature
+        columns = ColumnState(deviation + reference, humidity, *core.wind(moved.modal), pressure)
+
+        water_gain = dt * physics.closure_moistening + state.water_debt
+        columns, water_made = restore_water(columns, sums, before, water_gain)
+        heating = physics.closure_heating + physics.closure_work + physics.stratospheric_relaxation
         energy_gain = dt * heating + state.energy_debt
-        unfixed = ColumnState(deviation + self.config.reference_temperature, humidity, *wind, pressure)
-        warming, energy_made = restore_energy(unfixed, sums, energy, energy_gain)
-        columns = ColumnState((deviation + warming) + self.config.reference_temperature, humidity, *wind, pressure)
+        warming, energy_made = restore_energy(columns, sums, before, energy_gain)
+        columns = eqx.tree_at(lambda c: c.temperature, columns, (deviation + warming) + reference)
 
         ledger = Ledger(
             **physics._asdict(),
@@ -141,8 +142,8 @@ class Atmosphere:
         )  # fmt: skip
         return HostState(
             modal, columns, *self._fluxes(columns), state.step + 1,
-            water_debt=water_gain - (sums.water(columns) - water),
-            energy_debt=energy_gain - (sums.energy(columns) - energy),
+            water_debt=water_gain - sums.water_change(before, columns),
+            energy_debt=energy_gain - sums.energy_change(before, columns),
             ledger=ledger, totals=state.totals.add(ledger),
         )  # fmt: skip
 

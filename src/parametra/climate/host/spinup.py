@@ -74,7 +74,9 @@ def spin_up(host: Atmosphere, key: PRNGKeyArray) -> HostState:
         )
         return runner.step(state, tendency), None
 
-    state, _ = jax.lax.scan(relax, state, length=round(config.days * SECONDS_PER_DAY / runner.time_step))
+    steps = round(config.days * SECONDS_PER_DAY / runner.time_step)
+    if steps:  # a scan of no steps would still be compiled
+        state, _ = jax.lax.scan(relax, state, length=steps)
     return host.start(state.modal, state.columns.specific_humidity)
 
 

@@ -3,8 +3,9 @@
 Hydrostatic air over flat ground has the total energy (cp T + (u^2 + v^2) / 2) dp / g: geopotential is in cp T, by parts.
 Transport keeps this sum, and separately the sum of vapour; latent heat is therefore no part of it.
 
-A float32 sum of 2.5e9 J m-2 is uncertain by 0.1 W m-2 of a half-hour step. So energy is the anomaly from a fixed profile, and
-what a fixer could not place (an increment below the spacing of float32) is a debt which the next step pays.
+A float32 sum of 2.5e9 J m-2 is uncertain by 0.1 W m-2 of a half-hour step. So the fixers weigh changes, layer by layer before
+they are summed, energies as anomalies from a fixed profile; and what they could not place (an increment below the spacing of
+float32) is a debt which the next step pays.
 """
 
 from dataclasses import dataclass
@@ -43,15 +44,25 @@ class GlobalSums:
         """Mean of the column integral of x dp / g [kg m-2 times the unit of x]."""
         return self.mean(pressure * column_sum(x, self.grid.layer_thickness)) / GRAVITY
 
-    def water(self, columns: ColumnState) -> Scalar:
-        """Water vapour [kg m-2]."""
-        return self.integral(columns.specific_humidity, columns.surface_pressure)
+    def water_change(self, before: ColumnState, after: ColumnState) -> Scalar:
+        """Change of the vapour [kg m-2]."""
+        return self._change(_water(before), _water(after))
 
-    def energy(self, columns: ColumnState) -> Scalar:
-        """Enthalpy and kinetic energy [J m-2] above those of air at rest with the reference profile and the mean mass."""
-        profile = reference_temperature(self.grid.sigma)
-        anomaly = columns.temperature - jnp.asarray(profile, columns.temperature.dtype)
+    def energy_change(self, before: ColumnState, after: ColumnState) -> Scalar:
+        """Change of enthalpy plus kinetic energy [J m-2]."""
+        return self._change(self._energy(before), self._energy(after))
+
+    def _change(self, before: Float[Array, "column level"], after: Float[Array, "column level"]) -> Scalar:
+        return self.mean(column_sum(after - before, self.grid.layer_thickness)) / GRAVITY
+
+    def _energy(self, columns: ColumnState) -> Float[Array, "column level"]:
+        """Pressure times energy [Pa J kg-1] above that of air at rest with the reference profile and the mean mass."""
+        profile = jnp.asarray(reference_temperature(self.grid.sigma), columns.temperature.dtype)
         kinetic = 0.5 * (columns.eastward_wind**2 + columns.northward_wind**2)
-        extra_mass = self.mean(columns.surface_pressure - self.mean_pressure) / GRAVITY
-        offset = HEAT_CAPACITY * float(np.sum(profile * self.grid.layer_thickness)) * extra_mass
-        return self.integral(HEAT_CAPACITY * anomaly + kinetic, columns.surface_pressure) + offset
+        energy = HEAT_CAPACITY * (columns.temperature - profile) + kinetic
+        extra_mass = columns.surface_pressure - self.mean_pressure
+        return columns.surface_pressure[:, None] * energy + HEAT_CAPACITY * profile * extra_mass[:, None]
+
+
+def _water(columns: ColumnState) -> Float[Array, "column level"]:
+    return columns.surface_pressure[:, None] * columns.specific_humidity

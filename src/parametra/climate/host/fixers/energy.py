@@ -5,7 +5,7 @@ from parametra.climate.host.sums import GlobalSums, Scalar
 from parametra.core.constants import GRAVITY, HEAT_CAPACITY
 
 
-def restore_energy(columns: ColumnState, sums: GlobalSums, before: Scalar, gain: Scalar) -> tuple[Scalar, Scalar]:
-    """Increment of temperature [K] that makes the energy `before + gain` [J m-2], and the energy made by that."""
-    made = (before - sums.energy(columns)) + gain
+def restore_energy(columns: ColumnState, sums: GlobalSums, before: ColumnState, gain: Scalar) -> tuple[Scalar, Scalar]:
+    """Increment of temperature [K] with which the columns hold `gain` [J m-2] more than `before`, and the energy made by that."""
+    made = gain - sums.energy_change(before, columns)
     return made * (GRAVITY / (HEAT_CAPACITY * sums.mean_pressure)), made
