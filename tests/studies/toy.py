@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 import types
@@ -82,6 +83,7 @@ if __name__ == "__main__":
     from parametra.studies import runner
 
     sys.modules["parametra.report"] = types.SimpleNamespace(build=stub_page)  # pyright: ignore[reportArgumentType]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background hands down that it is ignored
     runner.COST_SECONDS = 0.01
     out, pause = Path(sys.argv[1]), sys.argv[2]
     runner.run_study(study(out.parent / f"presets-{os.getpid()}"), "mini", out, [f"pause={pause}"])
