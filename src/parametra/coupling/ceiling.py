@@ -124,7 +124,7 @@ def _variance(mean: np.ndarray, square: np.ndarray) -> Any:
     return np.where(variance > 1e-12 * pooled, variance, 0.0)
 
 
-def _one_minus_ratio(noise: Any, total: Any) -> np.ndarray:
+def _one_minus_ratio(noise: Any, total: Any) -> Any:
     where = np.broadcast_to(total > 0, np.shape(noise))
     return np.asarray(1 - np.divide(noise, total, out=np.full(np.shape(noise), np.nan), where=where))
 
