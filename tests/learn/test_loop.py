@@ -1,5 +1,7 @@
 """Laws of the training loop: it learns, it repeats itself, it survives a kill, and seeds side by side are seeds one by one."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ from numpy.testing import assert_allclose
 
 from parametra.core.errors import DataError, UsageError
 from parametra.learn import FitConfig, fit, fit_many, learning_rate_schedule, mean_squared_error
+from parametra.learn import fit as fit_one
 from parametra.networks import MLP
 
 CONFIG = FitConfig(epochs=3, batch_size=32, learning_rate=1e-2, chunk=4)
@@ -47,12 +50,42 @@ def test_same_key_same_bits_and_the_callers_model_is_untouched(whole, data):
     np.testing.assert_array_equal(start.layers[0].weight.unwrap(), before)
 
 
-def test_a_killed_training_goes_on_bit_for_bit(whole, data, tmp_path):
+def _mirror(batch, key):
+    x, y = batch
+    return jnp.where(jax.random.bernoulli(key, shape=(len(x), 1)), -x, x), y
+
+
+def test_augmentation_teaches_a_symmetry_and_is_drawn_anew(data):
+    x, y = data[0], np.abs(data[1])[:, :1] + data[0][:, :1]  # half of it is odd: what a mirror must average away
+    config = CONFIG.model_copy(update={"epochs": 30})
+    model = MLP.init(jax.random.key(0), 3, 1, (32,))
+    plain, _ = fit(model, mean_squared_error, (x, y), config, jax.random.key(5))
+    even, _ = fit(model, mean_squared_error, (x, y), config, jax.random.key(5), augment=_mirror)
+
+    def oddness(network):
+        return float(jnp.mean((network(jnp.asarray(x)) - network(jnp.asarray(-x))) ** 2))
+
+    assert oddness(even) < 0.05 * oddness(plain)
+    draws = []
+
+    def record(batch, key):
+        jax.debug.callback(lambda k: draws.append(tuple(np.asarray(k))), jax.random.key_data(key))
+        return batch
+
+    unchanged, _ = fit(model, mean_squared_error, (x, y), config, jax.random.key(5), augment=record)
+    assert eqx.tree_equal(unchanged, plain)
+    assert len(set(draws)) == len(draws) == 30 * 8  # chunks of 4: a ninth batch of 32 is left over
+
+
+@pytest.mark.parametrize("augment", [None, _mirror])
+def test_a_killed_training_goes_on_bit_for_bit(data, tmp_path, augment):
     def kill(record, _):
         if record.epoch == 1:
             raise KeyboardInterrupt
 
     arguments = (_model(), mean_squared_error, data, CONFIG, jax.random.key(5))
+    fit = partial(fit_one, augment=augment)
+    whole = fit(*arguments, selection=data)
     with pytest.raises(KeyboardInterrupt):
         fit(*arguments, selection=data, on_epoch=kill, resume_path=tmp_path / "a")
     seen = []

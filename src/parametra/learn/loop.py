@@ -25,6 +25,7 @@ from parametra.store.checkpoints import restore_checkpoint, save_checkpoint
 
 Model = TypeVar("Model", bound=Callable)
 Loss = Callable[[Any, Any], Array]
+Augment = Callable[[Any, PRNGKeyArray], Any]
 SELECTION_BATCH = 8192
 
 
@@ -36,6 +37,7 @@ def fit(
     key: PRNGKeyArray,
     *,
     selection: PyTree | None = None,
+    augment: Augment | None = None,
     on_chunk: Callable[[FitProgress], None] | None = None,
     on_epoch: Callable[[EpochRecord, Model], None] | None = None,
     resume_path: Path | None = None,
@@ -49,6 +51,7 @@ def fit(
         config: epochs, batch size, learning rate.
         key: decides the order of the samples; the same key gives the same network.
         selection: data in the form of `data`; its loss is recorded after each epoch and does not touch the training.
+        augment: `augment(batch, key) -> batch` changes every training batch at random, for a symmetry that the data should have.
         on_chunk: told after every compiled call.
         on_epoch: told after every epoch, with the model so far.
         resume_path: folder for checkpoints; training goes on from the last one there, bit for bit.
@@ -62,8 +65,9 @@ def fit(
     """
     one = None if on_epoch is None else (lambda record, models: on_epoch(record, jax.tree.map(_first, models)))
     models, histories = fit_many(
-        [model], loss, data, config, [key], selection=selection, on_chunk=on_chunk, on_epoch=one, resume_path=resume_path
-    )
+        [model], loss, data, config, [key],
+        selection=selection, augment=augment, on_chunk=on_chunk, on_epoch=one, resume_path=resume_path,
+    )  # fmt: skip
     return models[0], histories[0]
 
 
@@ -75,6 +79,7 @@ def fit_many(
     keys: Sequence[PRNGKeyArray],
     *,
     selection: PyTree | None = None,
+    augment: Augment | None = None,
     on_chunk: Callable[[FitProgress], None] | None = None,
     on_epoch: Callable[[EpochRecord, Any], None] | None = None,
     resume_path: Path | None = None,
@@ -98,7 +103,8 @@ def fit_many(
         "key": jnp.stack([jax.random.key_data(key) for key in keys]),
     }
     tree, start = _resume(resume_path, tree)
-    run, evaluate = _compile(loss, optimiser, static)
+    run, evaluate = _compile(loss, optimiser, static, augment)
+    draws = jax.random.wrap_key_data(jnp.asarray(tree["key"]))
     device_data = jax.tree.map(jnp.asarray, data)
     for epoch in range(start, config.epochs):
         began = time.perf_counter()
@@ -106,7 +112,9 @@ def fit_many(
         losses = []
         for index, order in enumerate(orders):
             chunk_began = time.perf_counter()
-            tree["parameters"], tree["optimiser"], chunk_loss = run(tree["parameters"], tree["optimiser"], device_data, order)
+            tree["parameters"], tree["optimiser"], chunk_loss = run(
+                tree["parameters"], tree["optimiser"], device_data, order, draws, epoch * plan.steps + index * plan.length
+            )  # fmt: skip
             losses.append(np.asarray(chunk_loss))
             if on_chunk is not None:
                 fraction = (epoch + (index + 1) / len(orders)) / config.epochs
@@ -148,22 +156,26 @@ class _Plan:
         return order[: self.steps * self.batch].reshape(self.chunks, self.length, self.batch)
 
 
-def _compile(loss: Loss, optimiser: optax.GradientTransformation, static: PyTree) -> tuple[Callable, Callable]:
-    def chunk(params, state, data, order):
-        def step(carry, index):
-            params, state = carry
+def _compile(
+    loss: Loss, optimiser: optax.GradientTransformation, static: PyTree, augment: Augment | None
+) -> tuple[Callable, Callable]:
+    def chunk(params, state, data, order, key, first):
+        def step(carry, inputs):
+            (params, state), (index, number) = carry, inputs
             batch = jax.tree.map(lambda array: array[index], data)
+            if augment is not None:
+                batch = augment(batch, jax.random.fold_in(key, number))
             value, gradient = jax.value_and_grad(lambda p: loss(eqx.combine(p, static), batch))(params)
             updates, state = optimiser.update(gradient, state, params)
             return (optax.apply_updates(params, updates), state), value
 
-        (params, state), values = jax.lax.scan(step, (params, state), order)
+        (params, state), values = jax.lax.scan(step, (params, state), (order, first + jnp.arange(len(order))))
         return params, state, values.mean()
 
     def mean_loss(params, batches):
         return jax.lax.map(lambda batch: loss(eqx.combine(params, static), batch), batches).mean()
 
-    run = jax.jit(jax.vmap(chunk, in_axes=(0, 0, None, 0)), donate_argnums=(0, 1))
+    run = jax.jit(jax.vmap(chunk, in_axes=(0, 0, None, 0, 0, None)), donate_argnums=(0, 1))
     over_members = jax.jit(jax.vmap(mean_loss, in_axes=(0, None)))
 
     def evaluate(params, selection):

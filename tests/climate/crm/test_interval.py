@@ -1,5 +1,8 @@
 """One interval: water and energy close, the mean follows the host, columns do not see each other, bad calls are refused."""
 
+from dataclasses import replace
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -94,6 +97,30 @@ def test_columns_do_not_see_each_other(run):
     permuted = call(take(state), take(forcing), take(result.carry), jax.random.key(0))
     np.testing.assert_array_equal(permuted[0].temperature, plain[0].temperature[order])
     np.testing.assert_array_equal(permuted[1].rain, plain[1].rain[order])
+
+
+def test_a_crm_and_its_mirror_image_do_the_same(run):
+    """Left and right are equal: cells in opposite order and winds reversed give the same tendencies, within round-off."""
+    _, result, _ = run
+    state, forcing = HOST.resolved(result.state)
+    wind = jnp.linspace(20.0, -8.0, 20, dtype=jnp.float32) + jnp.zeros_like(state.temperature)
+    state = replace(state, eastward_wind=wind)
+
+    def turned(crm):
+        cells = jax.tree.map(lambda a: a[..., ::-1], crm)
+        faces = lambda u: -jnp.roll(u[..., ::-1], 1, axis=-1)  # noqa: E731
+        a = crm.acceleration
+        odd = (faces(crm.u), faces(a[0]), faces(a[2]), crm.reference_temperature)
+        return eqx.tree_at(lambda c: (c.u, c.acceleration[0], c.acceleration[2], c.reference_temperature), cells, odd)
+
+    call = jax.jit(lambda *a: SCHEME(*a))
+    plain = call(state, forcing, result.carry, jax.random.key(0))
+    carry = eqx.tree_at(lambda c: c.crm, result.carry, turned(result.carry.crm))
+    mirrored = call(replace(state, eastward_wind=-wind), forcing, carry, jax.random.key(0))
+    largest = np.abs(plain[0].temperature).max()
+    np.testing.assert_allclose(mirrored[0].temperature, plain[0].temperature, atol=2e-3 * largest)
+    np.testing.assert_allclose(mirrored[2].crm.temperature, turned(plain[2].crm).temperature, atol=2e-2)
+    np.testing.assert_allclose(mirrored[2].crm.u, turned(plain[2].crm).u, atol=5e-2)
 
 
 def test_perturbed_twins_have_the_hosts_means(run):

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from parametra.climate.emulator import input_scaling
-from parametra.climate.emulator.vectors import INPUTS, slices
+from parametra.climate.emulator.vectors import INPUTS, mirror_signs, slices
 from parametra.core.errors import DataError, UsageError
 
 NORMS = ("max_rs", "variable", "feature")
@@ -42,6 +42,16 @@ def test_a_level_without_variance_is_carried_by_its_variable(dataset):
     assert np.all(np.isfinite(input_scaling(x, 6, "variable")(jnp.asarray(x))))
     with pytest.raises(DataError, match=r"specific_humidity\[0\].*every sample.*Remedy"):
         input_scaling(x, 6, "feature")
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_mirrored_statistics_are_those_of_the_data_and_their_mirror_images(dataset, norm):
+    doubled = np.concatenate([dataset.inputs, dataset.inputs * mirror_signs(6)])
+    both, mirrored = input_scaling(doubled, 6, norm), input_scaling(dataset.inputs, 6, norm, mirror=True)
+    for name in ("mean", "scale", "low", "high"):
+        assert_allclose(getattr(mirrored, name), getattr(both, name), rtol=1e-5, atol=1e-6)
+    x = jnp.asarray(dataset.inputs)
+    assert_allclose(mirrored(x * mirror_signs(6)), mirrored(x) * mirror_signs(6), atol=1e-6)
 
 
 def test_clipping_holds_inputs_at_the_training_range(dataset):

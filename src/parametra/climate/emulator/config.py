@@ -17,6 +17,7 @@ class EmulatorConfig(Config):
     width: int = Field(default=128, ge=1, description="units of each hidden layer")
     activation: Literal["leaky_relu", "relu", "tanh", "gelu"] = Field(default="leaky_relu", description="nonlinearity")
     norm: Literal["max_rs", "variable", "feature"] = Field(default="variable", description="scale of the inputs")
+    mirror: bool = Field(default=True, description="learn every column in its mirror image too, wind reversed")
     dry_levels: int = Field(default=5, ge=0, description="top layers without moistening; 5 of 20: above sigma 0.18")
     conservation: bool = Field(default=True, description="hard layer that closes column water and energy")
     clip: bool = Field(default=True, description="hold inputs within the training range")

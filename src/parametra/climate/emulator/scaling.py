@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from parametra.climate.emulator.vectors import INPUTS, feature_names, size, slices
+from parametra.climate.emulator.vectors import INPUTS, feature_names, mirror_signs, size, slices
 from parametra.core.errors import DataError, UsageError
 
 Norm = Literal["max_rs", "variable", "feature"]
@@ -48,13 +48,14 @@ class InputScaling(eqx.Module):
         return features * self.scale + self.mean
 
 
-def input_scaling(inputs: Float[np.ndarray, "sample inputs"], levels: int, norm: str) -> InputScaling:
+def input_scaling(inputs: Float[np.ndarray, "sample inputs"], levels: int, norm: str, mirror: bool = False) -> InputScaling:
     """The scaling that training data ask for.
 
     Args:
         inputs: training inputs, SI.
         levels: n, with 3n + 4 inputs.
         norm: "max_rs", "variable" or "feature".
+        mirror: take the statistics over the data and their mirror images (`mirror_signs`): the wind's mean is then zero.
 
     Raises:
         UsageError: an unknown norm, or a width that does not fit the levels.
@@ -67,6 +68,12 @@ def input_scaling(inputs: Float[np.ndarray, "sample inputs"], levels: int, norm:
     if not len(inputs):
         raise DataError("The training data are empty. Likely cause: a stretch outside the truth. Remedy: check its days.")
     mean, variance, low, high = _moments(inputs)
+    if mirror:
+        wind = mirror_signs(levels) < 0
+        variance[wind] += mean[wind] ** 2
+        mean[wind] = 0.0
+        high[wind] = np.maximum(high[wind], -low[wind])
+        low[wind] = -high[wind]
     scale = np.sqrt(variance)
     for part in slices(INPUTS, levels).values():
         if norm == "max_rs":

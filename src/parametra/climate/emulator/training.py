@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -13,7 +15,7 @@ from parametra.climate.emulator.emulator import Emulator
 from parametra.climate.emulator.limits import Limits
 from parametra.climate.emulator.linear import linear_regression
 from parametra.climate.emulator.scaling import InputScaling, input_scaling
-from parametra.climate.emulator.vectors import INPUTS, OUTPUTS, size
+from parametra.climate.emulator.vectors import INPUTS, OUTPUTS, mirror_signs, size
 from parametra.core.errors import UsageError
 from parametra.learn import EpochRecord, FitProgress, History, fit, fit_many, mean_squared_error
 from parametra.networks import MLP, Linear
@@ -54,7 +56,7 @@ def train(
     tell = None if on_epoch is None else (lambda record, _: on_epoch(record))
     network, history = fit(
         network, mean_squared_error, arrays, config.fit, order,
-        selection=chosen, on_chunk=on_chunk, on_epoch=tell, resume_path=resume_path,
+        selection=chosen, augment=_augment(config, data.levels), on_chunk=on_chunk, on_epoch=tell, resume_path=resume_path,
     )  # fmt: skip
     return _assemble(network, scaling, config, sigma_half, time_step), history
 
@@ -77,7 +79,7 @@ def train_many(
     tell = None if on_epoch is None else (lambda record, _: on_epoch(record))
     networks, histories = fit_many(
         networks, mean_squared_error, arrays, config.fit, orders,
-        selection=chosen, on_chunk=on_chunk, on_epoch=tell, resume_path=resume_path,
+        selection=chosen, augment=_augment(config, data.levels), on_chunk=on_chunk, on_epoch=tell, resume_path=resume_path,
     )  # fmt: skip
     return [_assemble(network, scaling, config, sigma_half, time_step) for network in networks], histories
 
@@ -94,9 +96,23 @@ def _prepare(
     for part in (data, selection):
         if part is not None and part.levels != len(sigma_half) - 1:
             raise UsageError(f"The data have {part.levels} levels, sigma_half {len(sigma_half) - 1}. Remedy: those of the host.")
-    scaling = input_scaling(data.inputs, data.levels, config.norm)
+    scaling = input_scaling(data.inputs, data.levels, config.norm, config.mirror)
     chosen = None if selection is None else (_features(scaling, selection.inputs), selection.targets)
     return scaling, (_features(scaling, data.inputs), data.targets), chosen
+
+
+def _augment(config: EmulatorConfig, levels: int) -> Callable[[Any, jax.Array], Any] | None:
+    """Half of the columns of every batch, drawn anew each time, seen in a mirror; None without `config.mirror`."""
+    if not config.mirror:
+        return None
+    signs = jnp.asarray(mirror_signs(levels))
+
+    def augment(batch: Any, key: jax.Array) -> Any:
+        features, targets = batch
+        mirrored = jax.random.bernoulli(key, shape=(len(features), 1))
+        return jnp.where(mirrored, features * signs, features), targets
+
+    return augment
 
 
 def _features(scaling: InputScaling, inputs: Float[np.ndarray, "sample inputs"]) -> Float[np.ndarray, "sample inputs"]:

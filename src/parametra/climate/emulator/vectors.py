@@ -64,6 +64,17 @@ def slices(variables: tuple[Variable, ...], levels: int) -> dict[str, slice]:
     return {name: slice(int(end) - length, int(end)) for name, end, length in zip(names, ends, lengths, strict=True)}
 
 
+def mirror_signs(levels: int) -> Float[np.ndarray, " inputs"]:
+    """-1 for the wind, 1 for the rest, (3n + 4,) float32: the inputs of the same column seen in a mirror.
+
+    The CRM is symmetric: with every wind along its plane reversed and its cells in opposite order it does the same. A target
+    therefore stays what it is when the inputs are multiplied by these.
+    """
+    signs = np.ones(size(INPUTS, levels), np.float32)
+    signs[slices(INPUTS, levels)["eastward_wind"]] = -1.0
+    return signs
+
+
 def feature_names(variables: tuple[Variable, ...], levels: int) -> list[str]:
     """One name per element, "air_temperature[3]" for level 3 (0 at the top)."""
     pairs = ((variable.name, variable.profile) for variable in variables)
