@@ -6,5 +6,5 @@
 - `profiles`, `mixing`: the host's own physics: relaxation, sponge, drag, vertical diffusion
 - `physics`, `transport`: the two halves of a step; `state`: what it acts on
 - `fixers`: positivity, mass, water, energy; `sums`: how they weigh; `ledger`: what they did; `budget`: float64 sums
-- `spinup`: the start state
+- `mature`, `spinup`: the start state, out of a climate or out of a relaxation run
 """

@@ -24,6 +24,7 @@ from parametra.climate.host.fixers.mass import restore_mass
 from parametra.climate.host.fixers.positivity import fill_columns
 from parametra.climate.host.fixers.water import restore_water
 from parametra.climate.host.ledger import Ledger, Totals
+from parametra.climate.host.mature import mature_state
 from parametra.climate.host.physics import HostPhysics
 from parametra.climate.host.spinup import spin_up
 from parametra.climate.host.state import HostState
@@ -80,8 +81,8 @@ class Atmosphere:
         return self.config.time_step
 
     def init(self, key: PRNGKeyArray) -> HostState:
-        """A start state with jets, eddies and sensible humidity, after the relaxation run of `config.spin_up`."""
-        return spin_up(self, key)
+        """A start state with jets, eddies and sensible humidity: a mature climate, or the end of a relaxation run."""
+        return mature_state(self, key) if self.config.spin_up.start == "mature" else spin_up(self, key)
 
     def start(self, modal: ModalState, humidity: Float[Array, "column level"]) -> HostState:
         """The state at step zero from given modes and humidity (column, level); the ledger is empty."""

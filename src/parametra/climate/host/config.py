@@ -13,8 +13,10 @@ Profile = tuple[tuple[float, float], ...]
 
 
 class SpinUpConfig(Config):
-    """The start: days of relaxation towards a radiative-convective profile, so that jets and eddies exist on day zero."""
+    """The start: a stored moment of a mature climate, or days of relaxation towards a radiative-convective profile."""
 
+    start: Literal["mature", "relaxation"] = Field(default="mature", description="where a run starts from")
+    noise: float = Field(default=0.2, ge=0.0, le=5.0, description="standard deviation of the first perturbation [K]")
     days: float = Field(default=60.0, ge=0.0, le=1000.0, description="length of the relaxation run [d]")
     offset: float = Field(
         default=0.9, ge=-30.0, le=30.0, description="surface air of the target profile is colder than the sea by this [K]"
@@ -26,7 +28,6 @@ class SpinUpConfig(Config):
     temperature_days: float = Field(default=6.0, gt=0.0, le=1000.0, description="relaxation time of temperature [d]")
     humidity_days: float = Field(default=1.0, gt=0.0, le=1000.0, description="relaxation time of specific humidity [d]")
     humidity: float = Field(default=0.93, ge=0.0, le=1.0, description="relative humidity of the target at the surface [1]")
-    noise: float = Field(default=2.0, ge=0.0, le=5.0, description="standard deviation of the first perturbation [K]")
 
 
 class SurfaceConfig(Config):

@@ -27,7 +27,7 @@ def run_truth(run: Run) -> dict[str, Any]:
     if finished:
         state, carry = last_state(run, finished[-1])
     else:
-        run.progress.update("truth", 0.0, starting="relaxation run of the host")
+        run.progress.update("truth", 0.0, starting="the host")
         state, carry = start(host, closure, config.seed)
     for segment in range(finished[-1] + 1 if finished else 0, len(ends)):
         first = ends[segment - 1] if segment else 0
