@@ -151,7 +151,8 @@ class Reversal(AbstractTransform):
 class Fourier(AbstractTransform):
     r"""Circulant over chunks: $y_a = \sum_b C_{(b-a) \bmod k}\, x_b$, for any k.
 
-    The blocks are those of the real spectrum, F_0, Re F_1, Im F_1, ..., (F_{k/2}), with F_f = sum over j of C_j exp(2 pi i f j / k).
+    The blocks are those of the real spectrum, F_0, Re F_1, Im F_1, ..., (F_{k/2}), with F_f = sum over j of C_j exp(2 pi i f j
+    / k).
     """
 
     def __post_init__(self):
@@ -209,7 +210,7 @@ class Fourier(AbstractTransform):
 
 
 def _combine(factors: np.ndarray, chunks: Chunks) -> Array:
-    """sum of factor times chunk, leaving out zeros and multiplications by ±1."""
+    """Sum of factor times chunk, leaving out zeros and multiplications by ±1."""
     total: Array | None = None
     for factor, chunk in zip(factors.tolist(), chunks, strict=True):
         if factor:
@@ -232,6 +233,6 @@ def check_divisible(shape: tuple[int, int], order: int) -> None:
     """UsageError unless outputs and inputs fall into `order` equal chunks."""
     if shape[0] % order or shape[1] % order:
         raise UsageError(
-            f"A weight of {shape[0]} outputs and {shape[1]} inputs does not fall into {order} equal chunks. Likely cause: a stem or "
-            f"classifier of another width. Remedy: leave this layer out, or widths divisible by {order}."
+            f"A weight of {shape[0]} outputs and {shape[1]} inputs does not fall into {order} equal chunks. Likely cause: a "
+            f"stem or classifier of another width. Remedy: leave this layer out, or widths divisible by {order}."
         )

@@ -18,7 +18,8 @@ from parametra.weights.weight import AbstractWeight
 class GroupWeight(AbstractWeight):
     """W = S diag(P_0, ..., P_{k-1}) A: 1/k of the numbers and of the multiplications, full rank.
 
-    The blocks may be weights of any kind: packed symmetric ones make W symmetric too, spectral ones give it known singular values.
+    The blocks may be weights of any kind: packed symmetric ones make W symmetric too, spectral ones give it known singular
+    values.
 
     Attributes:
         blocks: k weights of shape (outputs/k, inputs/k).
@@ -83,7 +84,7 @@ class GroupWeight(AbstractWeight):
         return GroupWeight(tuple(block.resolved() for block in self.blocks), self.transform)
 
     def plan(self, rows: int = 1) -> Plan:
-        """k products of blocks (three for a complex pair of dense ones), and the additions of the butterflies."""
+        """K products of blocks (three for a complex pair of dense ones), and the additions of the butterflies."""
         flops = rows * self.transform.additions * sum(self.shape)
         for own in self.transform.frequencies:
             products = sum(self.blocks[index].plan(rows if len(own) == 1 else 2 * rows).flops for index in own)
@@ -154,8 +155,8 @@ def complex_product(
     real: Callable[[Array], Array],
     imag: Callable[[Array], Array],
     together: Callable[[Array], Array] | None,
-    x: Inexact[Array, "*batch chunk"],
-) -> Inexact[Array, "*batch rows"]:
+    x: Inexact[Array, "..."],
+) -> Inexact[Array, "..."]:
     """(R + i I) x by three real products if R + I is at hand (Gauss), else by four, two at a time."""
     if together is not None:
         a, b, c = real(x.real), imag(x.imag), together(x.real + x.imag)
@@ -169,6 +170,6 @@ def check_blocks(shapes: tuple[tuple[int, ...], ...], transform: AbstractTransfo
     """UsageError unless there are `order` blocks of one shape."""
     if len(shapes) != transform.order or len(set(shapes)) != 1:
         raise UsageError(
-            f"A group weight of order {transform.order} needs as many blocks of one shape, got {list(shapes)}. Likely cause: blocks "
-            "made for another group. Remedy: from_dense or init."
+            f"A group weight of order {transform.order} needs as many blocks of one shape, got {list(shapes)}. Likely cause: "
+            "blocks made for another group. Remedy: from_dense or init."
         )

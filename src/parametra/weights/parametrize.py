@@ -11,6 +11,7 @@ import paramax
 from jaxtyping import Array
 
 from parametra.core.errors import UsageError
+from parametra.weights.kernel import AbstractKernel
 from parametra.weights.plan import is_float
 from parametra.weights.stand_in import StandIn
 from parametra.weights.weight import AbstractWeight
@@ -31,8 +32,8 @@ def parametrize(model: Model, where: Where, scheme: Callable[[Array], Any], *, k
             model that is still to be trained (the mean over a symmetry has a smaller variance).
 
     Returns:
-        the model with weights in the places of arrays. Layers that only multiply (ours, and Equinox's Linear, LSTMCell and GRUCell)
-        run as they are; for all others call `resolve` first.
+        the model with weights in the places of arrays. Layers that only multiply (ours, and Equinox's Linear, LSTMCell and
+        GRUCell) run as they are; for all others call `resolve` first.
 
     Raises:
         UsageError: nothing selected, something that is not a weight, or a shape that the scheme cannot hold.
@@ -69,7 +70,7 @@ def _resolve(node: Any, multiplies: bool) -> Any:
     if isinstance(node, StandIn):
         ready = node.weight.resolved() if isinstance(node.weight, AbstractWeight) and multiplies else None
         return node.unwrap() if ready is None or not ready.structured else StandIn(ready)
-    if isinstance(node, AbstractWeight):
+    if isinstance(node, (AbstractWeight, AbstractKernel)):
         return node.resolved()
     if isinstance(node, paramax.AbstractUnwrappable):
         return paramax.unwrap(node)
@@ -90,8 +91,8 @@ def _select(model: Any, where: Callable[[Any], Any], check: bool = True) -> list
         if not (_is_weight(node) or is_float(node)):
             what = f"an array of {node.dtype}" if eqx.is_array(node) else f"{type(node).__name__}"
             raise UsageError(
-                f"`where` selects {what} (number {number}), which is no weight. Likely cause: the layer instead of its weight, or a "
-                "layer without one. Remedy: select arrays of floating-point numbers, lambda model: model.layers[0].weight."
+                f"`where` selects {what} (number {number}), which is no weight. Likely cause: the layer instead of its weight, "
+                "or a layer without one. Remedy: select arrays of floating-point numbers, lambda model: model.layers[0].weight."
             )
     return nodes
 
@@ -115,7 +116,7 @@ def _is_weight(node: Any) -> bool:
 
 
 def _make(node: Any, scheme: Callable[[Array], Any], keep: str) -> Any:
-    dense = node.unwrap() if isinstance(node, (AbstractWeight, StandIn)) else paramax.unwrap(node)
+    dense = node.unwrap() if isinstance(node, (AbstractWeight, AbstractKernel, StandIn)) else paramax.unwrap(node)
     if keep == "scale":
         ratio = _root_mean_square(dense) / _root_mean_square(scheme(dense).unwrap())
         dense = dense * jax.lax.stop_gradient(ratio)
@@ -123,10 +124,10 @@ def _make(node: Any, scheme: Callable[[Array], Any], keep: str) -> Any:
     if not _is_weight(made) or tuple(made.shape) != tuple(dense.shape):
         found = f"{type(made).__name__} of shape {tuple(getattr(made, 'shape', ()))}"
         raise UsageError(
-            f"The scheme made a {found} of an array of shape {tuple(dense.shape)}. Likely cause: a scheme that returns an array, or "
-            "transposes. Remedy: return a weight of the same shape."
+            f"The scheme made a {found} of an array of shape {tuple(dense.shape)}. Likely cause: a scheme that returns an "
+            "array, or transposes. Remedy: return a weight of the same shape."
         )
-    ours = isinstance(node, AbstractWeight) and isinstance(made, AbstractWeight)
+    ours = any(isinstance(node, kind) and isinstance(made, kind) for kind in (AbstractWeight, AbstractKernel))
     return made if ours else StandIn(made)
 
 

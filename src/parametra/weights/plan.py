@@ -1,6 +1,7 @@
 """What it costs to multiply by a weight, and how it is done.
 
-FLOPs count a multiplication and an addition as two, sums of a butterfly included. Bytes are those of the stored numbers, read once.
+FLOPs count a multiplication and an addition as two, sums of a butterfly included. Bytes are those of the stored numbers, read
+once.
 """
 
 import dataclasses

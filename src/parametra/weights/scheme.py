@@ -30,8 +30,8 @@ class Scheme:
         if maker is None or array.ndim < 2:
             what = {0: "number", 1: "vector", 2: "matrix"}.get(array.ndim, "convolution kernel")
             raise UsageError(
-                f"The scheme {self.name} has no weight for a {what} of shape {tuple(array.shape)}. Likely cause: `where` selects a "
-                "bias or a layer of another kind. Remedy: select matrices (outputs, inputs), or kernels (outputs, inputs, *window) "
-                "for schemes that know convolutions."
+                f"The scheme {self.name} has no weight for a {what} of shape {tuple(array.shape)}. Likely cause: `where` "
+                "selects a bias or a layer of another kind. Remedy: select matrices (outputs, inputs), or kernels (outputs, "
+                "inputs, *window) for schemes that know convolutions."
             )
         return maker(array)

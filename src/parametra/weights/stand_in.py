@@ -43,8 +43,8 @@ class StandIn(paramax.AbstractUnwrappable[Array]):
     def __matmul__(self, x: Float[Array, "inputs *columns"]) -> Float[Array, "outputs *columns"]:
         if not isinstance(self.weight, AbstractWeight):
             raise UsageError(
-                f"A convolution kernel of shape {self.shape} cannot be multiplied as a matrix. Likely cause: a module that reshapes "
-                "its kernel. Remedy: resolve(model) first."
+                f"A convolution kernel of shape {self.shape} cannot be multiplied as a matrix. Likely cause: a module that "
+                "reshapes its kernel. Remedy: resolve(model) first."
             )
         x = jnp.asarray(x)
         return self.weight.apply(x) if x.ndim == 1 else jnp.moveaxis(self.weight.apply(jnp.moveaxis(x, 0, -1)), -1, 0)
