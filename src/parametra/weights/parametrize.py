@@ -41,9 +41,14 @@ def parametrize(model: Model, where: Where, scheme: Callable[[Array], Any], *, k
     if keep not in ("values", "scale"):
         raise UsageError(f'keep must be "values" or "scale", got {keep!r}.')
     if callable(where):
-        chosen = _select(model, where)
-        made = [_make(node, scheme, keep) for node in chosen]
-        return eqx.tree_at(lambda tree: _select(tree, where, check=False), model, made)
+        made = {id(node): _make(node, scheme, keep) for node in _select(model, where)}
+        places = [node for node in jax.tree.leaves(model, is_leaf=lambda node: id(node) in made) if id(node) in made]
+        if len(places) < len(made):
+            raise UsageError(
+                "`where` returns something that is not in the model. Likely cause: a copy, or the result of a computation. "
+                "Remedy: return the weights themselves, lambda model: model.layers[0].weight."
+            )
+        return jax.tree.map(lambda node: made.get(id(node), node), model, is_leaf=lambda node: id(node) in made)
     patterns = [where] if isinstance(where, str) else list(where)
     named = [(_name(path), node) for path, node in weights_of(model)]
     if not any(_matches(name, patterns) for name, _ in named):
@@ -79,7 +84,7 @@ def _resolve(node: Any, multiplies: bool) -> Any:
     return jax.tree.map(lambda child: child if child is node else _resolve(child, inner), node, is_leaf=children)
 
 
-def _select(model: Any, where: Callable[[Any], Any], check: bool = True) -> list[Any]:
+def _select(model: Any, where: Callable[[Any], Any]) -> list[Any]:
     try:
         nodes = where(model)
     except (AttributeError, LookupError, TypeError) as error:
@@ -87,7 +92,7 @@ def _select(model: Any, where: Callable[[Any], Any], check: bool = True) -> list
     nodes = list(nodes) if isinstance(nodes, (list, tuple)) else [nodes]
     if not nodes:
         raise UsageError("`where` selects nothing. Likely cause: an empty list. Remedy: return the weights to be replaced.")
-    for number, node in enumerate(nodes if check else ()):
+    for number, node in enumerate(nodes):
         if not (_is_weight(node) or is_float(node)):
             what = f"an array of {node.dtype}" if eqx.is_array(node) else f"{type(node).__name__}"
             raise UsageError(

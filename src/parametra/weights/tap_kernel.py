@@ -28,20 +28,22 @@ class TapKernel(AbstractKernel):
     Attributes:
         numbers: the arrays of the family, each with a leading axis, the number of the matrix.
         family: the structure that they fill; paramax must not take a family for one weight.
+        channels: (outputs, inputs).
         window: the sides of the window.
         orbits: for each tap, row by row, the number of its matrix.
     """
 
     numbers: tuple[Array, ...]
     family: Any = eqx.field(static=True)
+    channels: tuple[int, int] = eqx.field(static=True)
     window: tuple[int, ...] = eqx.field(static=True)
     orbits: tuple[int, ...] = eqx.field(static=True)
 
     @classmethod
-    def of(cls, matrices: AbstractWeight, window: tuple[int, ...], orbits: tuple[int, ...]) -> "TapKernel":
+    def of(cls, matrices: AbstractWeight, shape: tuple[int, ...], orbits: tuple[int, ...]) -> "TapKernel":
         """Of a weight made under `jax.vmap`, whose arrays carry a leading axis."""
         numbers, family = jax.tree.flatten(matrices)
-        return cls(tuple(numbers), family, window, orbits)
+        return cls(tuple(numbers), family, (shape[0], shape[1]), tuple(shape[2:]), orbits)
 
     @property
     def matrices(self) -> AbstractWeight:
@@ -53,7 +55,7 @@ class TapKernel(AbstractKernel):
         """A free kernel."""
         window = taps.shape[:-2]
         stack = jnp.swapaxes(taps.reshape(-1, *taps.shape[-2:]), -1, -2)
-        return cls.of(jax.vmap(Dense.from_dense)(stack), tuple(window), tuple(range(len(stack))))
+        return cls.of(jax.vmap(Dense.from_dense)(stack), (*stack.shape[1:], *window), tuple(range(len(stack))))
 
     @classmethod
     def from_dense(
@@ -67,12 +69,12 @@ class TapKernel(AbstractKernel):
         ties = tuple(range(math.prod(window))) if orbits is None else orbits(window)
         stack = jnp.moveaxis(kernel.reshape(*kernel.shape[:2], -1), -1, 0)
         means = jnp.stack([stack[np.flatnonzero(np.equal(ties, number))].mean(0) for number in range(max(ties) + 1)])
-        return cls.of(jax.vmap(block)(means), window, ties)
+        return cls.of(jax.vmap(block)(means), tuple(kernel.shape), ties)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(outputs, inputs, *window)."""
-        return (*jax.eval_shape(lambda weights: _first(weights).unwrap(), self.matrices).shape, *self.window)
+        return (*self.channels, *self.window)
 
     @property
     def tied(self) -> bool:
@@ -113,7 +115,7 @@ class TapKernel(AbstractKernel):
 
     def resolved(self) -> "TapKernel":
         """Its matrices made dense."""
-        return TapKernel.of(jax.vmap(Dense)(self.stack()), self.window, self.orbits)
+        return TapKernel.of(jax.vmap(Dense)(self.stack()), self.shape, self.orbits)
 
     def plan(self, rows: int = 1) -> Plan:
         """A dense convolution, or a product with as many matrices as are free and the sums before it."""
@@ -155,7 +157,3 @@ def _square(window: tuple[int, ...], kind: str) -> int:
             "window. Remedy: a scheme of the channels, such as symmetric()."
         )
     return window[0]
-
-
-def _first(weights: AbstractWeight) -> AbstractWeight:
-    return jax.tree.map(lambda leaf: leaf[0], weights)
