@@ -9,8 +9,8 @@ from parametra.weights.reflectors import Reflectors
 def leading_reflectors(columns: Float[Array, "size count"]) -> tuple[Reflectors, Int8[Array, " count"]]:
     """Reflectors of a Q whose first columns, times the signs, are the given orthonormal ones.
 
-    Householder's choice of sign makes every reflector different from zero, so that all of them can be trained; the price is a sign
-    for each column.
+    Householder's choice of sign makes every reflector different from zero, so that all of them can be trained; the price is a
+    sign for each column.
     """
     size, count = columns.shape
     factors, tau = jnp.linalg.qr(columns, mode="raw")  # row i: the triangle up to the diagonal, then the reflector without its 1

@@ -4,16 +4,16 @@ With rows v_i of any length, H_i = I - 2 v_i v_iᵀ / |v_i|², and V (b, n) hold
 
     H_1 H_2 ... H_b = I - Vᵀ T V,    T = S⁻¹,    S = diag(|v_i|²)/2 + striu(V Vᵀ),
 
-the compact WY form; in reversed order Tᵀ. Rows are cut into blocks, the S of all blocks inverted at once, and the blocks applied in
-turn. If row i has zeros before column i (a trapezoid, as `Reflectors` stores it), later blocks leave the first columns alone and
-are given only the others: half of the work when there are n reflectors.
+the compact WY form; in reversed order Tᵀ. Rows are cut into blocks, the S of all blocks inverted at once, and the blocks applied
+in turn. If row i has zeros before column i (a trapezoid, as `Reflectors` stores it), later blocks leave the first columns alone
+and are given only the others: half of the work when there are n reflectors.
 
 On the way back each block's input is made again from its output (the block is orthogonal), so that memory does not grow with the
-number of reflectors. Derivatives are those of reverse mode, to any order.
+number of reflectors. That rule is one of reverse mode; `multiply_plain` leaves it out.
 
 Sources: Schreiber & Van Loan (1989, SIAM J. Sci. Stat. Comput. 10, 53). Zhang, Lei & Dhillon (2018, arXiv 1803.09327) multiply by
-one reflector after another, and the last term of their gradient of a reflector (eq. 15 of the text submitted to ICLR) has the factor
--2 where it must be +4; here the gradient comes from the products above, and the tests compare it with finite differences.
+one reflector after another, and the last term of their gradient of a reflector (eq. 15 of the text submitted to ICLR) has the
+factor -2 where it must be +4; here the gradient comes from the products above, and the tests compare it with finite differences.
 """
 
 from collections.abc import Callable
@@ -61,6 +61,13 @@ def multiply(
         transposed: multiply by Qᵀ = H_m ... H_1.
         trapezoid: row i is known to have zeros before column i.
     """
+    return _forward(x, rows, transposed, trapezoid)[0]
+
+
+def multiply_plain(
+    x: Float[Array, "batch size"], rows: Float[Array, "count size"], transposed: bool = False, trapezoid: bool = False
+) -> Float[Array, "batch size"]:
+    """`multiply` without the rule of its own: forward-mode derivatives too, and memory that grows with the number of blocks."""
     return _forward(x, rows, transposed, trapezoid)[0]
 
 
@@ -150,8 +157,10 @@ def _backward(transposed: bool, trapezoid: bool, kept: tuple, gradient: Array) -
 multiply.defvjp(_forward, _backward)
 
 
-def _walk(step: Callable, arrays: tuple[Array, ...], blocks: list, order: list[Strip], growing: bool) -> tuple[tuple, list[Array]]:
-    """`step` through all blocks, each strip on its own columns: from the first to the last, or growing from the last to the first."""
+def _walk(
+    step: Callable, arrays: tuple[Array, ...], blocks: list, order: list[Strip], growing: bool
+) -> tuple[tuple, list[Array]]:
+    """`step` through all blocks, each strip on its own columns: from the first on, or growing from the last back."""
     outputs: list[Any] = [None] * len(order)
     done: list[tuple[Array, ...]] = []
     inner = tuple(array[:, :0] for array in arrays)

@@ -1,9 +1,11 @@
 r"""Orthogonal matrices held as reflectors, packed.
 
-Row i of m has its first i entries zero, the layout of LAPACK and of Zhang, Lei & Dhillon (2018, arXiv 1803.09327): m reflectors of
-n coordinates are n m - m (m - 1)/2 numbers. Two rows i and m - 1 - i have 2 n - m + 1 entries together, whatever i: row m - 1 - i
+Row i of m has its first i entries zero, the layout of LAPACK and of Zhang, Lei & Dhillon (2018, arXiv 1803.09327): m reflectors
+of n coordinates are n m - m (m - 1)/2 numbers. Rows i and m - 1 - i have 2 n - m + 1 entries together, whatever i: row m - 1 - i
 is folded into the zeros of row i, so that packing and unpacking are a few reversals and no gather.
 """
+
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -12,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from parametra.core.errors import UsageError
-from parametra.weights.householder import multiply
+from parametra.weights.householder import multiply, multiply_plain
 
 
 class Reflectors(eqx.Module):
@@ -59,8 +61,8 @@ class Reflectors(eqx.Module):
         zero = known(~jnp.any(rows != 0, axis=1))
         if zero is not None and zero.any():
             raise UsageError(
-                f"Reflector {int(np.argmax(zero))} has norm 0. Likely cause: rows of an all-zero initialiser. Remedy: leave it out, "
-                "it would stay the identity for ever."
+                f"Reflector {int(np.argmax(zero))} has norm 0. Likely cause: rows of an all-zero initialiser. Remedy: leave it "
+                "out, it would stay the identity for ever."
             )
         return cls(pack(rows), size, count)
 
@@ -70,11 +72,16 @@ class Reflectors(eqx.Module):
 
     def apply(self, x: Float[Array, "*batch size"]) -> Float[Array, "*batch size"]:
         """Q x along the last axis."""
-        return multiply(x.reshape(-1, self.size), self.rows(), False, True).reshape(x.shape)
+        return self._multiply(x, transposed=False)
 
     def transpose_apply(self, x: Float[Array, "*batch size"]) -> Float[Array, "*batch size"]:
         """Qᵀ x along the last axis."""
-        return multiply(x.reshape(-1, self.size), self.rows(), True, True).reshape(x.shape)
+        return self._multiply(x, transposed=True)
+
+    def _multiply(self, x: Float[Array, "*batch size"], transposed: bool) -> Float[Array, "*batch size"]:
+        # A single vector may be one of many under vmap: a rule of its own would make a gradient of the rows for each of them.
+        product = multiply_plain if x.ndim == 1 else multiply
+        return product(x.reshape(-1, self.size), self.rows(), transposed, True).reshape(x.shape)
 
     def unwrap(self) -> Float[Array, "size size"]:
         """Q itself."""
@@ -125,9 +132,19 @@ def check_count(count: int, size: int) -> None:
     """UsageError unless 1 <= count <= size."""
     if not 1 <= count <= size:
         raise UsageError(
-            f"A product of reflectors on {size} coordinates takes 1 to {size} of them, got {count}. Likely cause: the number meant "
-            f'for a wider layer. Remedy: at most {size}, or reflectors="full".'
+            f"A product of reflectors on {size} coordinates takes 1 to {size} of them, got {count}. Likely cause: the number "
+            f'meant for a wider layer. Remedy: at most {size}, or reflectors="full".'
         )
+
+
+def number_of(reflectors: Any, rank: int) -> int:
+    """Reflectors a side; UsageError for a number that cannot be."""
+    if reflectors == "full":
+        return rank
+    if isinstance(reflectors, bool) or not isinstance(reflectors, (int, np.integer)):
+        raise UsageError(f'reflectors must be a whole number or "full", got {reflectors!r}.')
+    check_count(int(reflectors), rank)
+    return int(reflectors)
 
 
 def check_finite(what: str, array: Array) -> None:

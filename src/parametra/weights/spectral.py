@@ -1,19 +1,18 @@
 r"""Weights made from their singular value decomposition: W = U diag(sigma) Vᵀ with U and V products of reflectors.
 
-Norm, condition number, determinant and inverse are then known without any decomposition, and the singular values can be held in an
-interval while the network trains.
+Norm, condition number, determinant and inverse are then known without any decomposition, and the singular values can be held in
+an interval while the network trains.
 
-Source: Zhang, Lei & Dhillon (2018, arXiv 1803.09327), theorems 1 to 4: with n reflectors a side every matrix can be written so. Ours
-differs in the way of multiplying (by blocks, see `householder`), in the packed storage, and in the signs, which let both signs of
-the determinant be reached with reflectors of which none is zero.
+Source: Zhang, Lei & Dhillon (2018, arXiv 1803.09327), theorems 1 to 4: with n reflectors a side every matrix can be written so.
+Ours differs in the way of multiplying (by blocks, see `householder`), in the packed storage, and in the signs, which let both
+signs of the determinant be reached with reflectors of which none is zero.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int8, PRNGKeyArray
 
 from parametra.core.errors import UsageError
@@ -22,7 +21,7 @@ from parametra.weights.dense import Dense
 from parametra.weights.factorisation import leading_reflectors
 from parametra.weights.folded import Folded
 from parametra.weights.plan import Plan, dense_plan
-from parametra.weights.reflectors import Reflectors, check_count, check_finite
+from parametra.weights.reflectors import Reflectors, check_count, check_finite, number_of
 from parametra.weights.spectrum import Bounds, check_bounds
 from parametra.weights.weight import AbstractWeight
 
@@ -38,7 +37,7 @@ class SpectralWeight(AbstractWeight):
         free: s (d,), from which sigma is made; None if lo = hi, where nothing is free.
         signs: ±1 (d,), not trained, or None where all are +1.
         bounds: (lo, hi) for sigma; None for free singular values, sigma = s of any sign.
-        strategy: how `apply` and `resolved` multiply: "thin" by the reflectors, "resolve" by the dense matrix, "auto" the cheaper.
+        strategy: "thin" multiplies by the reflectors, "resolve" by the dense matrix, "auto" by what is cheaper.
     """
 
     left: Reflectors
@@ -50,19 +49,11 @@ class SpectralWeight(AbstractWeight):
 
     def __check_init__(self):
         check_bounds(self.bounds)
-        fixed = self.bounds is not None and self.bounds[0] == self.bounds[1]
         if self.strategy not in ("auto", "thin", "resolve"):
             raise UsageError(f'strategy must be "auto", "thin" or "resolve", got {self.strategy!r}.')
         for count in (self.left.count, self.right.count):
             check_count(count, self.rank)
-        if (self.free is None) != fixed or (self.free is not None and self.free.shape != (self.rank,)):
-            found = None if self.free is None else self.free.shape
-            raise UsageError(
-                f"A spectral weight of shape {self.shape} with bounds {self.bounds} needs "
-                f"{'no free numbers' if fixed else f'{self.rank} free numbers'}, got {found}. Remedy: from_matrix or init."
-            )
-        if self.free is not None:
-            check_finite("free singular values", self.free)
+        spectrum.check_free(self.free, self.bounds, self.rank)
 
     @classmethod
     def init(
@@ -90,9 +81,8 @@ class SpectralWeight(AbstractWeight):
         held, rank = check_bounds(bounds), min(outputs, inputs)
         count = number_of(reflectors, rank)
         keys = jax.random.split(key)
-        free = None if held is not None and held[0] == held[1] else jnp.asarray(spectrum.middle(rank, held), jnp.float32)
         left, right = Reflectors.init(keys[0], outputs, count), Reflectors.init(keys[1], inputs, count)
-        return cls(left, right, None if free is None else free.astype(left.packed.dtype), None, held, strategy)
+        return cls(left, right, spectrum.middle(rank, held, left.packed.dtype), None, held, strategy)
 
     @classmethod
     def from_matrix(
@@ -110,7 +100,7 @@ class SpectralWeight(AbstractWeight):
         result is the nearest matrix inside.
 
         Raises:
-            UsageError: singular values outside the bounds without `clip`, a matrix with NaN, or a number of reflectors that cannot be.
+            UsageError: singular values outside the bounds without `clip`, NaN, or a number of reflectors that cannot be.
         """
         held, (outputs, inputs) = check_bounds(bounds), matrix.shape
         count = number_of(reflectors, min(outputs, inputs))
@@ -119,8 +109,7 @@ class SpectralWeight(AbstractWeight):
         left, left_signs = leading_reflectors(u[:, :count])
         right, right_signs = leading_reflectors(v[:count].T)
         signs = jnp.pad(left_signs * right_signs, (0, len(sigma) - count), constant_values=1)
-        free = spectrum.release(sigma, held, clip)
-        return cls(left, right, None if held is not None and held[0] == held[1] else free, signs, held, strategy)
+        return cls(left, right, spectrum.release(sigma, held, clip), signs, held, strategy)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -129,20 +118,17 @@ class SpectralWeight(AbstractWeight):
 
     @property
     def rank(self) -> int:
-        """d = min(p, q), the number of singular values."""
+        """Number of singular values, min(p, q)."""
         return min(self.shape)
 
     @property
     def sigma(self) -> Float[Array, " rank"]:
         """Values within the bounds, in the order of the columns of U and V."""
-        if self.free is None:
-            assert self.bounds is not None
-            return jnp.full(self.rank, self.bounds[0], self.left.packed.dtype)
-        return spectrum.hold(self.free, self.bounds)
+        return spectrum.hold(self.free, self.bounds, self.rank, self.left.packed.dtype)
 
     @property
     def signed(self) -> Float[Array, " rank"]:
-        """signs * sigma: the diagonal between U and Vᵀ."""
+        """The diagonal between U and Vᵀ: signs * sigma."""
         return self.sigma if self.signs is None else self.sigma * self.signs.astype(self.sigma.dtype)
 
     def unwrap(self) -> Float[Array, "outputs inputs"]:
@@ -153,23 +139,17 @@ class SpectralWeight(AbstractWeight):
 
     def apply(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """W x: V's reflectors, sigma, U's reflectors; or the dense product where `plan` finds that cheaper."""
-        rows = x.reshape(-1, x.shape[-1])
-        y = self._thin(rows) if self.thin(len(rows)) else rows @ self.unwrap().T
-        return y.reshape(*x.shape[:-1], self.shape[0])
+        return self._thin(x) if self.thin(x.size // self.shape[1]) else x @ self.unwrap().T
 
-    def _thin(self, x: Float[Array, "batch inputs"]) -> Float[Array, "batch outputs"]:
-        z = self.right.transpose_apply(x)[:, : self.rank] * self.signed
-        return self.left.apply(jnp.pad(z, ((0, 0), (0, self.shape[0] - self.rank))))
+    def _thin(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+        z = self.right.transpose_apply(x)[..., : self.rank] * self.signed
+        return self.left.apply(jnp.pad(z, [(0, 0)] * (x.ndim - 1) + [(0, self.shape[0] - self.rank)]))
 
     def thin(self, rows: int) -> bool:
         """Whether `apply` multiplies `rows` vectors by the reflectors: fewer FLOPs than making the matrix and using it."""
         if self.strategy != "auto":
             return self.strategy == "thin"
-        return rows * self._flops_thin() <= rows * 2 * self.shape[0] * self.shape[1] + self.rank_side() * self._flops_thin()
-
-    def rank_side(self) -> int:
-        """Rows of the identity that `unwrap` sends through the reflectors."""
-        return min(self.shape)
+        return rows * self._flops_thin() <= rows * 2 * self.shape[0] * self.shape[1] + self.rank * self._flops_thin()
 
     def _flops_thin(self) -> int:
         sides = ((self.left.size, self.left.count), (self.right.size, self.right.count))
@@ -189,7 +169,7 @@ class SpectralWeight(AbstractWeight):
     def plan(self, rows: int = 1) -> Plan:
         """By the reflectors, or by the dense matrix made for this product."""
         thin = self.thin(rows)
-        once = self.rank_side() * self._flops_thin()
+        once = self.rank * self._flops_thin()  # `unwrap` sends the identity of the narrower side through the reflectors
         flops = rows * self._flops_thin() if thin else once + rows * 2 * self.shape[0] * self.shape[1]
         way = f"{self.left.count} + {self.right.count} reflectors" if thin else "dense matrix made from reflectors"
         return dense_plan(self, self.shape, rows, way=way, flops=flops)
@@ -244,20 +224,10 @@ class SpectralWeight(AbstractWeight):
             raise self.no_closed_form(what, "a square weight, or pseudo_inverse() and singular_values()")
 
 
-def number_of(reflectors: Any, rank: int) -> int:
-    """Reflectors a side; UsageError for a number that cannot be."""
-    if reflectors == "full":
-        return rank
-    if isinstance(reflectors, bool) or not isinstance(reflectors, (int, np.integer)):
-        raise UsageError(f'reflectors must be a whole number or "full", got {reflectors!r}.')
-    check_count(int(reflectors), rank)
-    return int(reflectors)
-
-
 def folds(shape: tuple[int, int], left: int, right: int) -> bool:
     """Whether a scan should multiply by reflectors in every step rather than by the dense matrix made once.
 
-    Four thin products against one: measured (2-core AVX-512 Xeon, JAX 0.10.2, CPU, batch 32) to pay from n = 256 on, and up to n/8
-    reflectors a side.
+    Four thin products against one: measured (2-core AVX-512 Xeon, JAX 0.10.2, CPU, batch 32) to pay from n = 256 on, and up to
+    n/8 reflectors a side.
     """
     return min(shape) >= 256 and 8 * max(left, right) <= min(shape)

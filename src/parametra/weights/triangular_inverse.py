@@ -1,7 +1,8 @@
 """Inverse of small upper triangular matrices by products of matrices alone, batched.
 
 Halves are inverted and joined: [[A, B], [0, C]]⁻¹ = [[A⁻¹, -A⁻¹ B C⁻¹], [0, C⁻¹]]. No triangular solve: on a CPU that one is
-threaded behind the compiler's back and may wait for ever inside a scan. No Neumann series: for nearly equal reflectors it overflows.
+threaded behind the compiler's back and may wait for ever inside a scan. No Neumann series: for nearly equal reflectors it
+overflows.
 """
 
 import jax
@@ -24,7 +25,7 @@ def triangular_inverse(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*bat
 
 @triangular_inverse.defjvp
 def _derivative(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    """dT = -T dS T: exact, and nothing of the doubling is kept for the way back."""
+    """Of T: -T dS T, exact, and nothing of the doubling is kept for the way back."""
     inverse = triangular_inverse(*primals)
     return inverse, -inverse @ tangents[0] @ inverse
 
@@ -36,9 +37,7 @@ def _halves(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
     half = size // 2
     first, second = _halves(jnp.stack([matrix[..., :half, :half], matrix[..., half:, half:]]))  # both in one batch
     corner = -first @ matrix[..., :half, half:] @ second
-    return jnp.concatenate(
-        [jnp.concatenate([first, corner], -1), jnp.concatenate([jnp.zeros_like(corner), second], -1)], -2
-    )
+    return jnp.concatenate([jnp.concatenate([first, corner], -1), jnp.concatenate([jnp.zeros_like(corner), second], -1)], -2)
 
 
 def _doubling(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
@@ -47,7 +46,8 @@ def _doubling(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
     index, half = np.arange(size), 1
     inverse = jnp.broadcast_to(2 * jnp.eye(size, dtype=matrix.dtype), matrix.shape)
     while half < size:
-        joins = (index[:, None] // (2 * half) == index // (2 * half)) & (index[:, None] // half % 2 == 0) & (index // half % 2 == 1)
+        row, column = index[:, None] // half, index // half
+        joins = (row // 2 == column // 2) & (row % 2 == 0) & (column % 2 == 1)
         inverse = inverse - inverse @ jnp.where(joins, matrix, 0) @ inverse
         half *= 2
     return inverse
