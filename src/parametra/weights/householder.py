@@ -90,7 +90,7 @@ def layout(count: int, size: int, trapezoid: bool, limit: int = BLOCK) -> list[S
 
 def cut(
     rows: Float[Array, "count size"], order: list[Strip]
-) -> tuple[list[Float[Array, "blocks block _"]], list[Float[Array, "blocks block block"]]]:
+) -> tuple[list[Float[Array, "_ block _"]], list[Float[Array, "_ block block"]]]:
     """V of the blocks of each strip, padded with zero rows, and their T."""
     (count, size), block = rows.shape, order[0].block
     if order[-1].last > count:

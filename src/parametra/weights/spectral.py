@@ -8,8 +8,6 @@ Ours differs in the way of multiplying (by blocks, see `householder`), in the pa
 signs of the determinant be reached with reflectors of which none is zero.
 """
 
-from typing import Literal
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -25,7 +23,7 @@ from parametra.weights.reflectors import Reflectors, check_count, check_finite, 
 from parametra.weights.spectrum import Bounds, check_bounds
 from parametra.weights.weight import AbstractWeight
 
-Count = int | Literal["full"]
+Count = int | str  # the only text is "full"; `number_of` says so
 
 
 class SpectralWeight(AbstractWeight):

@@ -4,8 +4,6 @@ Half of the reflectors of a spectral weight, and the eigenvalues are at hand: an
 Komodakis 2018 call it "evd", without holding Q orthogonal).
 """
 
-from typing import Literal
-
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -41,7 +39,7 @@ class SpectralSymmetric(AbstractWeight):
         cls,
         key: PRNGKeyArray,
         size: int,
-        reflectors: int | Literal["full"] = "full",
+        reflectors: int | str = "full",
         bounds: tuple[float | int, float | int] | None = (0.99, 1.01),
     ) -> "SpectralSymmetric":
         """Random Q; every eigenvalue at the centre of the bounds, or 1; UsageError for what cannot be."""
@@ -53,7 +51,7 @@ class SpectralSymmetric(AbstractWeight):
     def from_matrix(
         cls,
         matrix: Float[Array, "rows columns"],
-        reflectors: int | Literal["full"] = "full",
+        reflectors: int | str = "full",
         bounds: tuple[float | int, float | int] | None = None,
         clip: bool = False,
     ) -> "SpectralSymmetric":

@@ -1,7 +1,7 @@
 r"""Singular values held in an interval, or free.
 
-$\sigma_i = \sigma_* + 2 r\,(\mathrm{sigmoid}(s_i) - 1/2)$, with centre $\sigma_*$ and half-width r of [lo, hi]: eq. 8 of Zhang, Lei
-& Dhillon (2018), after Vorontsov et al. (2017, arXiv 1702.00071).
+$\sigma_i = \sigma_* + 2 r\,(\mathrm{sigmoid}(s_i) - 1/2)$, with centre $\sigma_*$ and half-width r of [lo, hi]: eq. 8 of Zhang,
+Lei & Dhillon (2018), after Vorontsov et al. (2017, arXiv 1702.00071).
 """
 
 import math
