@@ -10,6 +10,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ def stored(weight: Any) -> tuple[int, int]:
 
 def is_float(leaf: Any) -> bool:
     """Whether a leaf is an array of floating-point numbers, or the shape of one."""
-    return eqx.is_inexact_array(leaf) or (isinstance(leaf, jax.ShapeDtypeStruct) and jax.numpy.issubdtype(leaf.dtype, "inexact"))
+    return eqx.is_inexact_array(leaf) or (isinstance(leaf, jax.ShapeDtypeStruct) and jnp.issubdtype(leaf.dtype, jnp.inexact))
 
 
 def dense_plan(weight: Any, shape: tuple[int, ...], rows: int, *, way: str = "dense product", flops: int | None = None) -> Plan:
