@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "store": {"core"},
     "parallel": {"core"},
     "weights": {"core"},
+    "torch": {"core"},
     "networks": {"core", "weights"},
     "learn": {"core", "store", "parallel", "weights", "networks"},
     "wide": {"core", "store", "parallel", "weights", "networks", "learn"},

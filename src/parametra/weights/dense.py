@@ -24,6 +24,11 @@ class Dense(AbstractWeight):
         """A random matrix; `initialiser(key, outputs, inputs)` draws it."""
         return cls(initialiser(key, outputs, inputs))
 
+    @classmethod
+    def from_dense(cls, matrix: Float[Array, "outputs inputs"]) -> "Dense":
+        """The matrix itself."""
+        return cls(matrix)
+
     @property
     def shape(self) -> tuple[int, int]:
         """(outputs, inputs)."""
@@ -33,3 +38,7 @@ class Dense(AbstractWeight):
     def unwrap(self) -> Float[Array, "outputs inputs"]:
         """The matrix itself."""
         return self.matrix
+
+    def resolved(self) -> "Dense":
+        """Itself."""
+        return self

@@ -11,6 +11,7 @@ import paramax
 from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
+from parametra.weights.plan import Plan, dense_plan
 
 
 class AbstractWeight(paramax.AbstractUnwrappable[Array]):
@@ -28,6 +29,24 @@ class AbstractWeight(paramax.AbstractUnwrappable[Array]):
     def apply(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """W x along the last axis of `x`; members with a faster way than the dense product override it."""
         return x @ self.unwrap().T
+
+    @property
+    def structured(self) -> bool:
+        """Whether a product is cheaper by `apply` than by the dense matrix made once."""
+        return False
+
+    def resolved(self) -> "AbstractWeight":
+        """What to multiply by many times: whatever can be made once is made here, outside a scan.
+
+        By default the dense matrix; members that multiply faster than it, and need nothing made, return themselves.
+        """
+        from parametra.weights.dense import Dense
+
+        return Dense(self.unwrap())
+
+    def plan(self, rows: int = 1) -> Plan:
+        """How `apply` multiplies `rows` vectors, and what that costs; see `Plan`."""
+        return dense_plan(self, self.shape, rows)
 
     def singular_values(self) -> Float[Array, " rank"]:
         """Singular values, largest first; UsageError where no closed form is known."""

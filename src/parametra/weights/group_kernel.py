@@ -1,0 +1,92 @@
+"""Convolutions with a symmetry among blocks of channels: k small ones between two butterflies."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from parametra.weights.butterflies import AbstractTransform
+from parametra.weights.group import check_blocks, complex_product
+from parametra.weights.kernel import AbstractKernel, Padding
+from parametra.weights.plan import Plan, dense_plan
+from parametra.weights.tap_kernel import TapKernel
+
+
+class GroupKernel(AbstractKernel):
+    """Every tap is S diag(P_0, ..., P_{k-1}) A; the butterflies act on the channels once, not on every tap.
+
+    Attributes:
+        blocks: k kernels of shape (outputs/k, inputs/k, *window).
+        transform: A and S: `Walsh(k)`, `Reversal()` or `Fourier(k)`.
+    """
+
+    blocks: tuple[AbstractKernel, ...]
+    transform: AbstractTransform = eqx.field(static=True)
+
+    def __check_init__(self):
+        check_blocks(tuple(block.shape for block in self.blocks), self.transform)
+
+    @classmethod
+    def from_dense(
+        cls,
+        kernel: Float[Array, "outputs inputs *window"],
+        transform: AbstractTransform,
+        block: Callable[[Array], AbstractKernel] = TapKernel.from_dense,
+    ) -> "GroupKernel":
+        """The nearest kernel with the symmetry, its blocks made by `block`; UsageError if the channels do not divide."""
+        parts = transform.project(jnp.moveaxis(kernel, (0, 1), (-2, -1)))
+        return cls(tuple(block(jnp.moveaxis(part, (-2, -1), (0, 1))) for part in parts), transform)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(outputs, inputs, *window)."""
+        rows, columns, *window = self.blocks[0].shape
+        return (self.transform.order * rows, self.transform.order * columns, *window)
+
+    def taps(self) -> Float[Array, "*window inputs outputs"]:
+        """The dense kernel."""
+        # paramax unwraps from the inside out: its blocks are arrays (outputs, inputs, *window) by the time it comes here.
+        dense = [block.unwrap() if isinstance(block, AbstractKernel) else block for block in self.blocks]
+        expanded = self.transform.expand([jnp.moveaxis(block, (0, 1), (-2, -1)) for block in dense])
+        return jnp.swapaxes(expanded, -1, -2)
+
+    def apply(
+        self, x: Float[Array, "batch *space inputs"], strides=1, padding: Padding = "SAME"
+    ) -> Float[Array, "batch *out outputs"]:
+        """Butterfly, k small convolutions, butterfly."""
+        chunks = self.transform.analyse(jnp.split(x, self.transform.order, axis=-1))
+        products = []
+        for own, chunk in zip(self.transform.frequencies, chunks, strict=True):
+            parts = [lambda v, block=self.blocks[index]: block.apply(v, strides, padding) for index in own]
+            products.append(parts[0](chunk) if len(own) == 1 else complex_product(*_batchwise(parts), None, chunk))
+        return jnp.concatenate(self.transform.synthesise(products), axis=-1)
+
+    @property
+    def structured(self) -> bool:
+        """Always."""
+        return True
+
+    def resolved(self) -> "GroupKernel":
+        """The same with its blocks resolved."""
+        return GroupKernel(tuple(block.resolved() for block in self.blocks), self.transform)
+
+    def plan(self, rows: int = 1) -> Plan:
+        """K small convolutions (four for a complex pair), and the additions of the butterflies at as many positions."""
+        flops = rows * self.transform.additions * sum(self.shape[:2])
+        for own in self.transform.frequencies:
+            flops += sum(self.blocks[index].plan(rows if len(own) == 1 else 2 * rows).flops for index in own)
+        return dense_plan(self, self.shape, rows, way=f"butterfly of {self.transform.order} around convolutions", flops=flops)
+
+
+def _batchwise(parts: list[Callable[[Array], Array]]) -> list[Callable[[Array], Array]]:
+    """Convolutions of a stack of two batches as one of twice the batch."""
+
+    def widened(part: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        def both(v: Array) -> Array:
+            y = part(v.reshape(-1, *v.shape[2:]))
+            return y.reshape(2, -1, *y.shape[1:])
+
+        return both
+
+    return [widened(part) for part in parts]

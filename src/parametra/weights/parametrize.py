@@ -1,0 +1,140 @@
+"""Give weights of any Equinox model a scheme, and make the model ready to run."""
+
+import fnmatch
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import paramax
+from jaxtyping import Array
+
+from parametra.core.errors import UsageError
+from parametra.weights.kernel import AbstractKernel
+from parametra.weights.plan import is_float
+from parametra.weights.stand_in import StandIn
+from parametra.weights.weight import AbstractWeight
+
+Model = TypeVar("Model")
+Where = Callable[[Any], Any] | str | Sequence[str]
+
+
+def parametrize(model: Model, where: Where, scheme: Callable[[Array], Any], *, keep: str = "values") -> Model:
+    """`model` with each selected weight held as `scheme` says.
+
+    Args:
+        model: any Equinox module, ours or foreign, or any other pytree.
+        where: a function from the model to a weight or a sequence of weights, as `eqx.tree_at` takes it; or dotted paths with
+            wildcards, "layers.*.weight". A weight is an array (outputs, inputs) or (outputs, inputs, *window), or one of ours.
+        scheme: `symmetric()`, `hadamard(4)`, ..., or any function from a dense array to a weight of the same shape.
+        keep: "values" for the nearest weight to what is there, "scale" to multiply it back to the same root mean square, for a
+            model that is still to be trained (the mean over a symmetry has a smaller variance).
+
+    Returns:
+        the model with weights in the places of arrays. Layers that only multiply (ours, and Equinox's Linear, LSTMCell and
+        GRUCell) run as they are; for all others call `resolve` first.
+
+    Raises:
+        UsageError: nothing selected, something that is not a weight, or a shape that the scheme cannot hold.
+    """
+    if keep not in ("values", "scale"):
+        raise UsageError(f'keep must be "values" or "scale", got {keep!r}.')
+    if callable(where):
+        made = {id(node): _make(node, scheme, keep) for node in _select(model, where)}
+        places = [node for node in jax.tree.leaves(model, is_leaf=lambda node: id(node) in made) if id(node) in made]
+        if len(places) < len(made):
+            raise UsageError(
+                "`where` returns something that is not in the model. Likely cause: a copy, or the result of a computation. "
+                "Remedy: return the weights themselves, lambda model: model.layers[0].weight."
+            )
+        return jax.tree.map(lambda node: made.get(id(node), node), model, is_leaf=lambda node: id(node) in made)
+    patterns = [where] if isinstance(where, str) else list(where)
+    named = [(_name(path), node) for path, node in weights_of(model)]
+    if not any(_matches(name, patterns) for name, _ in named):
+        known = ", ".join(name for name, _ in named[:8]) + (", ..." if len(named) > 8 else "")
+        raise UsageError(f"{', '.join(map(repr, patterns))} selects nothing. Likely cause: another spelling. Paths: {known}.")
+
+    def swap(path: Any, node: Any) -> Any:
+        chosen = (_is_weight(node) or is_float(node)) and _matches(_name(path), patterns)
+        return _make(node, scheme, keep) if chosen else node
+
+    return jax.tree_util.tree_map_with_path(swap, model, is_leaf=_is_weight)
+
+
+def resolve(model: Model) -> Model:
+    """`model` with everything made that can be made once; call it at the top of a loss, outside a scan.
+
+    In layers that only multiply, a weight that multiplies faster than its dense matrix stays what it is. Everywhere else it
+    becomes the array that the layer expects, so that any model runs. Gradients flow through to the free numbers.
+    """
+    return _resolve(model, multiplies=False)
+
+
+def _resolve(node: Any, multiplies: bool) -> Any:
+    if isinstance(node, StandIn):
+        ready = node.weight.resolved() if isinstance(node.weight, AbstractWeight) and multiplies else None
+        return node.unwrap() if ready is None or not ready.structured else StandIn(ready)
+    if isinstance(node, (AbstractWeight, AbstractKernel)):
+        return node.resolved()
+    if isinstance(node, paramax.AbstractUnwrappable):
+        return paramax.unwrap(node)
+    inner = isinstance(node, (eqx.nn.Linear, eqx.nn.LSTMCell, eqx.nn.GRUCell))
+    children = lambda x: x is not node  # noqa: E731  one level at a time, to know whose field a weight is
+    return jax.tree.map(lambda child: child if child is node else _resolve(child, inner), node, is_leaf=children)
+
+
+def _select(model: Any, where: Callable[[Any], Any]) -> list[Any]:
+    try:
+        nodes = where(model)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise UsageError(f"`where` fails on this model: {error}. Remedy: a function that returns weights of it.") from error
+    nodes = list(nodes) if isinstance(nodes, (list, tuple)) else [nodes]
+    if not nodes:
+        raise UsageError("`where` selects nothing. Likely cause: an empty list. Remedy: return the weights to be replaced.")
+    for number, node in enumerate(nodes):
+        if not (_is_weight(node) or is_float(node)):
+            what = f"an array of {node.dtype}" if eqx.is_array(node) else f"{type(node).__name__}"
+            raise UsageError(
+                f"`where` selects {what} (number {number}), which is no weight. Likely cause: the layer instead of its weight, "
+                "or a layer without one. Remedy: select arrays of floating-point numbers, lambda model: model.layers[0].weight."
+            )
+    return nodes
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def weights_of(model: Any) -> list[tuple[Any, Any]]:
+    """(path, node) of all weights and of the arrays outside weights, in the order of the tree."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(model, is_leaf=_is_weight)
+    return [(path, leaf) for path, leaf in leaves if _is_weight(leaf) or is_float(leaf)]
+
+
+def _is_weight(node: Any) -> bool:
+    return isinstance(node, paramax.AbstractUnwrappable)
+
+
+def _make(node: Any, scheme: Callable[[Array], Any], keep: str) -> Any:
+    dense = node.unwrap() if isinstance(node, (AbstractWeight, AbstractKernel, StandIn)) else paramax.unwrap(node)
+    if keep == "scale":
+        ratio = _root_mean_square(dense) / _root_mean_square(scheme(dense).unwrap())
+        dense = dense * jax.lax.stop_gradient(ratio)
+    made = scheme(dense)
+    if not _is_weight(made) or tuple(made.shape) != tuple(dense.shape):
+        found = f"{type(made).__name__} of shape {tuple(getattr(made, 'shape', ()))}"
+        raise UsageError(
+            f"The scheme made a {found} of an array of shape {tuple(dense.shape)}. Likely cause: a scheme that returns an "
+            "array, or transposes. Remedy: return a weight of the same shape."
+        )
+    ours = any(isinstance(node, kind) and isinstance(made, kind) for kind in (AbstractWeight, AbstractKernel))
+    return made if ours else StandIn(made)
+
+
+def _root_mean_square(array: Array) -> Array:
+    return jnp.sqrt(jnp.mean(jnp.square(array)))
