@@ -1,0 +1,3 @@
+"""A network in closed form."""
+
+from parametra.wide.kernel import kernel as kernel
