@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,8 +31,8 @@ def activation(case):
     }[case["act"]]()
 
 
-def network(case, inputs):
-    key, width = jax.random.key(0), 4
+def network(key, case, inputs):
+    width = 4
     w, b, phi = case["W_std"], case["b_std"], activation(case)
     if case["net"] == "resfc":
         return ntk.residual_network(key, inputs, 1, width, case["blocks"], phi, w_std=w, b_std=b)
@@ -69,7 +70,7 @@ def test_kernels_agree_with_neural_tangents(name):
     case = CASES[name]
     with jax.enable_x64(True):
         x1, x2 = (jnp.asarray(ARRAYS[f"{name}/{key}"]) for key in ("x1", "x2"))
-        function = kernel(network(case, x1.shape[-1]))
+        function = kernel(eqx.filter_eval_shape(network, jax.random.key(0), case, x1.shape[-1]))
         found = {"11": function(x1), "12": function(x1, x2), "22": function(x2)}
         for which in ("nngp", "ntk"):
             sizes = {side: np.sqrt(np.diag(ARRAYS[f"{name}/{which}{side}{side}"])) for side in "12"}

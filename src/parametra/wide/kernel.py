@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
-from parametra.networks import ntk
-from parametra.wide.rules import needs_pixel_pairs, no_rule, parts, rule
+from parametra.networks import Linear, ntk
+from parametra.wide.rules import needs_pixel_pairs, no_rule, parts, refuse_other_law, rule
 from parametra.wide.state import State
 
 
@@ -29,10 +29,11 @@ class Kernel(eqx.Module):
 
 
 class KernelFunction(eqx.Module):
-    """Maps inputs to the kernels of `model` in the limit of infinite width; the model's weights are never read.
+    """Maps inputs to the kernels of a network in the limit of infinite width.
 
     Attributes:
-        model: an Equinox network all of whose layers have a rule.
+        model: the network with shapes in the place of its arrays: no weight is ever read, and networks of one law share their
+            compiled kernel.
     """
 
     model: Any
@@ -59,7 +60,12 @@ def kernel(model: Any) -> KernelFunction:
         UsageError: a layer without a rule; `monte_carlo_kernel` estimates its kernel then.
     """
     refuse_without_rule(model)
-    return KernelFunction(model)
+    return KernelFunction(skeleton(model))
+
+
+def skeleton(model: Any) -> Any:
+    """The model with the shape of each array in its place."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) if eqx.is_array(leaf) else leaf, model)
 
 
 def refuse_without_rule(model: Any) -> None:
@@ -70,6 +76,8 @@ def refuse_without_rule(model: Any) -> None:
     if layers is None:
         if rule.dispatch(type(model)) is rule.dispatch(object):
             raise no_rule(model)
+        if isinstance(model, Linear):
+            refuse_other_law(model)
         return
     for layer in layers:
         refuse_without_rule(layer)

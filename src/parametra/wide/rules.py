@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,12 +84,7 @@ def _(mlp: MLP, state: State) -> State:
 @rule.register
 def _(layer: Linear, state: State) -> State:
     """The law of `Linear.init`: Glorot-uniform weights, zero bias, no factor in the forward pass."""
-    if not isinstance(layer.weight, FreeMatrix):
-        raise no_rule(
-            layer, f"its weight is a {type(layer.weight).__name__}, whose entries are tied, which changes the law of the layer"
-        )
-    outputs, inputs = layer.weight.shape
-    _refuse_other_law(layer)
+    outputs, inputs = layer.weight.shape  # shapes only: `refuse_other_law` has seen the weight
     _refuse_other_size(state, inputs)
     variance = 2.0 * inputs / (inputs + outputs)
     return affine(state, inputs, outputs, variance, None if layer.bias is None else 0.0, "standard")
@@ -304,11 +298,15 @@ def _refuse_other_size(state: State, inputs: int) -> None:
         )
 
 
-def _refuse_other_law(layer: Linear) -> None:
-    """A free matrix says nothing of its law: one that is visibly not what `Linear.init` draws is refused."""
-    if not eqx.is_array(layer.weight.unwrap()) or isinstance(layer.weight.unwrap(), jax.core.Tracer):
+def refuse_other_law(layer: Linear) -> None:
+    """UsageError for a structured weight, or for a free matrix that is visibly not what `Linear.init` draws."""
+    if not isinstance(layer.weight, FreeMatrix):
+        raise no_rule(
+            layer, f"its weight is a {type(layer.weight).__name__}, whose entries are tied, which changes the law of the layer"
+        )
+    if not isinstance(layer.weight.matrix, jax.Array):  # a skeleton without values
         return
-    matrix = np.asarray(layer.weight.unwrap(), np.float64)
+    matrix = np.asarray(layer.weight.matrix, np.float64)
     expected = 2.0 / (matrix.shape[0] + matrix.shape[1])
     deviation = math.sqrt(0.8 / matrix.size)  # of the mean square of a uniform variable, relative to its square
     if abs(np.mean(matrix**2) / expected - 1.0) > 6.0 * deviation:
