@@ -17,15 +17,15 @@ from parametra.wide.state import State
 
 
 class Kernel(eqx.Module):
-    """The two kernels between inputs.
+    """The two kernels between inputs, as arrays (or as a `Gram` each, from `gram`).
 
     Attributes:
         nngp: covariance of the outputs over random weights (Neal 1996), of each output.
         ntk: inner product of the outputs' gradients (Jacot et al. 2018), of each output.
     """
 
-    nngp: Float[Array, "..."]
-    ntk: Float[Array, "..."]
+    nngp: Any
+    ntk: Any
 
 
 class KernelFunction(eqx.Module):
@@ -103,10 +103,14 @@ def check_inputs(x1: Any, x2: Any) -> None:
 
 @eqx.filter_jit
 def _kernel(function: KernelFunction, x1: Array, x2: Array | None) -> Kernel:
-    if x1.ndim == 4 and needs_pixel_pairs(function.model):
-        return _image_pairs(function.model, x1, x2)
-    state = rule(function.model, start(x1, x2))
-    return Kernel(*_matrix(state))
+    return evaluate(function.model, x1, x2)
+
+
+def evaluate(model: Any, x1: Array, x2: Array | None) -> Kernel:
+    """The kernels of checked inputs, for use inside of jit."""
+    if x1.ndim == 4 and needs_pixel_pairs(model):
+        return _image_pairs(model, x1, x2)
+    return Kernel(*_matrix(rule(model, start(x1, x2))))
 
 
 @eqx.filter_jit
