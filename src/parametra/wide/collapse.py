@@ -1,7 +1,7 @@
 r"""Networks without bias whose activations are positively homogeneous: both kernels are norms times a function of the angle.
 
-$K(x, x') = \sqrt{K_0(x,x) K_0(x',x')}\, h(\rho)$ at any depth, so h is found once, by the network's own rules on unit vectors, and
-stands as a polynomial in the angle: the cost of a pair does not grow with depth. Source: Cho & Saul (2009) for one layer; the
+$K(x, x') = \sqrt{K_0(x,x) K_0(x',x')}\, h(\rho)$ at any depth, so h is found once, by the network's own rules on unit vectors,
+and stands as a polynomial in the angle: the cost of a pair does not grow with depth. Source: Cho & Saul (2009) for one layer; the
 composition is exact, the polynomial's error is measured when it is made.
 """
 

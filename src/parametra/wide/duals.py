@@ -18,7 +18,7 @@ import scipy.special
 from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
-from parametra.networks.ntk import ABReLU, AbstractActivation, Erf, Exponential, Gaussian, GELU, Pointwise, Polynomial, Sine
+from parametra.networks.ntk import GELU, ABReLU, AbstractActivation, Erf, Exponential, Gaussian, Pointwise, Polynomial, Sine
 from parametra.wide.arithmetic import arcsine, correlation
 
 Numbers = Float[Array, "..."]
@@ -29,7 +29,7 @@ Pair = tuple[Numbers, Numbers]
 def dual(activation: AbstractActivation, a: Numbers, b: Numbers, c: Numbers) -> Pair:
     """(T, Tdot) for variances `a`, `b` and covariance `c`, arrays that broadcast to the shape of `c`.
 
-    Register an own activation with `dual.register`. `diagonal` below must then be registered too, unless the formulas hold at
+    Register an own activation with `dual.register`. `dual_diagonal` must then be registered too, unless the formulas hold at
     a = b = c to rounding. UsageError for a type that is not registered.
     """
     raise UsageError(
@@ -39,7 +39,7 @@ def dual(activation: AbstractActivation, a: Numbers, b: Numbers, c: Numbers) -> 
 
 
 @functools.singledispatch
-def diagonal(activation: AbstractActivation, a: Numbers) -> Pair:
+def dual_diagonal(activation: AbstractActivation, a: Numbers) -> Pair:
     """(T, Tdot) of a variable with itself, a = b = c: exact where the general formula loses digits."""
     return dual(activation, a, a, a)
 
@@ -55,7 +55,7 @@ def _(activation: ABReLU, a: Numbers, b: Numbers, c: Numbers) -> Pair:
     return product * c + bend * size * (root / (2.0 * math.pi) + share * rho), product + bend * share
 
 
-@diagonal.register
+@dual_diagonal.register
 def _(activation: ABReLU, a: Numbers) -> Pair:
     half = 0.5 * (activation.below**2 + activation.above**2)
     return half * a, jnp.full_like(a, half)
@@ -110,8 +110,8 @@ def _(activation: Polynomial | Pointwise, a: Numbers, b: Numbers, c: Numbers) ->
     return _series(activation, activation, a, b, rho), _series(activation, slope, a, b, rho)
 
 
-@diagonal.register(Polynomial)
-@diagonal.register(Pointwise)
+@dual_diagonal.register(Polynomial)
+@dual_diagonal.register(Pointwise)
 def _(activation: Polynomial | Pointwise, a: Numbers) -> Pair:
     nodes, table = hermite_table(*_degrees(activation))
     x = jnp.sqrt(a)[..., None] * jnp.asarray(nodes, a.dtype)
@@ -139,7 +139,9 @@ def truncation_error(activation: Pointwise | Polynomial, variance: float | int) 
     return errors[0], errors[1]
 
 
-def _series(activation: Polynomial | Pointwise, function: Callable[[Array], Array], a: Numbers, b: Numbers, rho: Numbers) -> Numbers:
+def _series(
+    activation: Polynomial | Pointwise, function: Callable[[Array], Array], a: Numbers, b: Numbers, rho: Numbers
+) -> Numbers:
     """Sum over k of h_k(a) h_k(b) rho^k, h_k(a) = E[function(sqrt(a) z) He_k(z) / sqrt(k!)]."""
     nodes, table = hermite_table(*_degrees(activation))
 

@@ -1,10 +1,10 @@
-r"""The tangent kernel of a finite network, at its present weights: $\Theta_{ij}(x, x') = \nabla_\theta f_i(x) \cdot \nabla_\theta f_j(x')$.
+r"""The tangent kernel of a finite network: $\Theta_{ij}(x, x') = \nabla_\theta f_i(x) \cdot \nabla_\theta f_j(x')$.
 
-For an affine layer the sum over its weights factorizes into a Gram matrix of what enters the layer times one of what comes back to
-it, so the Jacobian is never formed: n² (inputs + k² outputs) multiplications per layer instead of n² k² inputs outputs.
+For an affine layer the sum over its weights factorizes into a Gram matrix of what enters the layer times one of what comes back
+to it, so the Jacobian is never formed: n² (inputs + k² outputs) multiplications per layer instead of n² k² inputs outputs.
 
-Source: Novak, Sohl-Dickstein & Schoenholz (2022, arXiv 2206.08720, structured derivatives). Layers that are not affine over a free
-matrix fall back on contracted Jacobians, in blocks of rows.
+Source: Novak, Sohl-Dickstein & Schoenholz (2022, arXiv 2206.08720, structured derivatives). Layers that are not affine over a
+free matrix fall back on contracted Jacobians, in blocks of rows.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from parametra.core.errors import UsageError
 from parametra.networks import ntk
 from parametra.wide.kernel import check_inputs
-from parametra.wide.taps import Untappable, signals
+from parametra.wide.taps import UntappableError, signals
 
 Kind = Literal["trace", "diagonal", "full"]
 JACOBIAN_BYTES = 2**28
@@ -52,7 +52,7 @@ def _ntk(model: Callable[..., Any], x1: Array, x2: Array | None, kind: Kind, str
     if structured:
         try:
             return _structured(model, x1, x2, kind)
-        except Untappable:
+        except UntappableError:
             pass
     return _contracted(model, x1, x1 if x2 is None else x2, kind)
 

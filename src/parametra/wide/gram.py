@@ -76,7 +76,12 @@ class Gram(eqx.Module):
 
 
 def gram(
-    model: Any, x: Float[Array, "n ..."], *, tile: int | None = None, collapsed: bool = True, mesh: jax.sharding.Mesh | None = None
+    model: Any,
+    x: Float[Array, "n ..."],
+    *,
+    tile: int | None = None,
+    collapsed: bool = True,
+    mesh: jax.sharding.Mesh | None = None,
 ) -> Kernel:
     """Both kernels of `x` with itself as a `Kernel` of two `Gram`s, diagonal exact.
 

@@ -13,7 +13,7 @@ from parametra.core.errors import UsageError
 
 
 class Linearized(eqx.Module):
-    r"""$f_{lin}(x) = \sum_{j \le order} \frac{1}{j!} \partial^j_\epsilon f(x; \theta_0 + \epsilon \delta)|_0$, linear in delta for order 1.
+    r"""Taylor polynomial $\sum_j \frac{1}{j!} \partial^j_\epsilon f(x; \theta_0 + \epsilon \delta)|_0$ up to j = order.
 
     Attributes:
         model: the network at theta_0, which stays.

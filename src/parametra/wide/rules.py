@@ -1,7 +1,7 @@
 r"""One rule per layer type: how the layer changes K and Theta in the limit of infinite width.
 
-Sources: Neal (1996) and Lee et al. (2018, arXiv 1711.00165) for K; Jacot, Gabriel & Hongler (2018, arXiv 1806.07572) for Theta; Arora
-et al. (2019, arXiv 1904.11955) and Garriga-Alonso et al. (2019, arXiv 1808.05587) for convolutions and pooling.
+Sources: Neal (1996) and Lee et al. (2018, arXiv 1711.00165) for K; Jacot, Gabriel & Hongler (2018, arXiv 1806.07572) for Theta;
+Arora et al. (2019, arXiv 1904.11955) and Garriga-Alonso et al. (2019, arXiv 1808.05587) for convolutions and pooling.
 """
 
 import functools
@@ -18,7 +18,7 @@ from parametra.core.errors import UsageError
 from parametra.networks import ACTIVATIONS, MLP, Linear, ntk
 from parametra.networks.ntk.conv import pad
 from parametra.weights import Dense as FreeMatrix
-from parametra.wide.duals import diagonal, dual
+from parametra.wide.duals import dual, dual_diagonal
 from parametra.wide.state import State
 
 Layer = Callable[..., Any]
@@ -49,7 +49,8 @@ def needs_pixel_pairs(layer: Any) -> bool:
 def no_rule(layer: Any, why: str = "the layer has no closed form in infinite width, or is an own one") -> UsageError:
     """The refusal of a layer without a kernel."""
     return UsageError(
-        f"No analytic kernel for {type(layer).__name__}. Likely cause: {why}. Remedy: wide.monte_carlo_kernel(make_network, x1, x2, "
+        f"No analytic kernel for {type(layer).__name__}. Likely cause: {why}. Remedy: wide.monte_carlo_kernel(make_network, "
+        "x1, x2, "
         "key=...), or register a rule with wide.rule.register."
     )
 
@@ -132,13 +133,14 @@ def _(layer: ntk.Conv, state: State) -> State:
 def _(layer: ntk.AbstractActivation, state: State) -> State:
     if not state.gaussian:
         raise UsageError(
-            f"{type(layer).__name__} stands where its input is not Gaussian, so that its kernel is unknown. Likely cause: it comes "
+            f"{type(layer).__name__} stands where its input is not Gaussian, so that its kernel is unknown. Likely cause: "
+            "it comes "
             "first, or after another activation or a pooled one. Remedy: an affine layer between, or wide.monte_carlo_kernel."
         )
     a, b = state.variances
     value, slope = dual(layer, a, b, state.nngp)
-    first, slope_first = diagonal(layer, state.first)
-    second = first if state.same else diagonal(layer, state.second)[0]
+    first, slope_first = dual_diagonal(layer, state.first)
+    second = first if state.same else dual_diagonal(layer, state.second)[0]
     if state.same:  # the general formula loses half of the digits at a correlation of one
         exact = state.replace(nngp=value, first=first, second=slope_first).variances
         transposed = state.replace(first=slope_first).variances[0]
@@ -151,7 +153,8 @@ def _(layer: ntk.AbstractActivation, state: State) -> State:
 def _(layer: ntk.LayerNorm, state: State) -> State:
     if not state.gaussian:
         raise UsageError(
-            "LayerNorm has a kernel only where its input is Gaussian with zero mean. Likely cause: it stands after an activation, or "
+            "LayerNorm has a kernel only where its input is Gaussian with zero mean. Likely cause: it stands after an "
+            "activation, or "
             "before the first layer. Remedy: put it directly after an affine layer, or wide.monte_carlo_kernel."
         )
     a, b = state.variances
@@ -171,12 +174,14 @@ def _(layer: ntk.ResidualSum, state: State) -> State:
     branch, shortcut = rule(layer.branch, start), rule(layer.shortcut, start)
     if not (branch.fresh or shortcut.fresh):
         raise UsageError(
-            "A residual sum has a kernel only if one of its branches ends in an affine layer with weights of its own: otherwise the "
+            "A residual sum has a kernel only if one of its branches ends in an affine layer with weights of its own: "
+            "otherwise the "
             "branches are correlated and their kernels do not add. Remedy: end the branch with ntk.Dense or ntk.Conv."
         )
     if branch.nngp.shape != shortcut.nngp.shape or branch.channels != shortcut.channels:
         raise UsageError(
-            f"The branches of a residual sum give {branch.channels} and {shortcut.channels} channels, or images of different size. "
+            f"The branches of a residual sum give {branch.channels} and {shortcut.channels} channels, or images of "
+            "different size. "
             "Remedy: make their outputs alike."
         )
     if branch.pooled != state.pooled or shortcut.pooled != state.pooled:
@@ -285,7 +290,8 @@ def window_sum(x: Float[Array, "..."], axes: Sequence[int], window: int, stride:
 def _refuse_no_pixels(layer: Layer, state: State) -> None:
     if state.pixels == "none":
         raise UsageError(
-            f"{type(layer).__name__} needs images, but its input has no pixels. Likely cause: inputs of shape (n, features), or a layer "
+            f"{type(layer).__name__} needs images, but its input has no pixels. Likely cause: inputs of shape (n, "
+            "features), or a layer "
             "after Flatten or GlobalAveragePool. Remedy: inputs of shape (n, height, width, channels)."
         )
 
@@ -293,7 +299,8 @@ def _refuse_no_pixels(layer: Layer, state: State) -> None:
 def _refuse_other_size(state: State, inputs: int) -> None:
     if state.channels != inputs:
         raise UsageError(
-            f"A layer of {inputs} inputs meets {state.channels} features. Likely cause: data of another shape than the network's. "
+            f"A layer of {inputs} inputs meets {state.channels} features. Likely cause: data of another shape than the "
+            "network's. "
             "Remedy: inputs whose last axis is what the first layer expects."
         )
 
@@ -309,8 +316,10 @@ def refuse_other_law(layer: Linear) -> None:
     matrix = np.asarray(layer.weight.matrix, np.float64)
     expected = 2.0 / (matrix.shape[0] + matrix.shape[1])
     deviation = math.sqrt(0.8 / matrix.size)  # of the mean square of a uniform variable, relative to its square
-    if abs(np.mean(matrix**2) / expected - 1.0) > 6.0 * deviation:
+    found = float(np.mean(matrix**2))
+    if abs(found / expected - 1.0) > 6.0 * deviation:
         raise no_rule(
-            layer, f"its weights have variance {np.mean(matrix**2):.3g} where Linear.init draws {expected:.3g}: trained already, or "
-            "drawn by another initialiser (ntk.Dense carries its law along)"
-        )  # fmt: skip
+            layer,
+            f"its weights have variance {found:.3g} where Linear.init draws {expected:.3g}: trained already, or drawn by another "
+            "initialiser (ntk.Dense carries its law along)",
+        )

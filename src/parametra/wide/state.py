@@ -13,8 +13,8 @@ Pixels = Literal["none", "equal", "pairs"]
 class State(eqx.Module):
     r"""Covariance K (NNGP) and tangent kernel Theta (NTK) between inputs x1 and x2 after some layers.
 
-    Sample axes are (n1, n2), every x1 with every x2, or (n,) where `paired`, x1[i] with x2[i]. After them come the pixel axes: none;
-    (height, width) for equal pixels p = p'; or (height, height', width, width') for all pairs of pixels.
+    Sample axes are (n1, n2), every x1 with every x2, or (n,) where `paired`, x1[i] with x2[i]. After them come the pixel axes:
+    none; (height, width) for equal pixels p = p'; or (height, height', width, width') for all pairs of pixels.
 
     Attributes:
         nngp, ntk: K and Theta.

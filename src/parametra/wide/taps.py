@@ -16,7 +16,7 @@ from parametra.wide.rules import parts
 Record = list[tuple[Any, Array]]
 
 
-class Untappable(Exception):
+class UntappableError(Exception):
     """The network holds free numbers in a layer that is not known here."""
 
 
@@ -24,7 +24,7 @@ def walk(layer: Callable[..., Any], x: Array, taps: Iterator[Array] | None, reco
     """`layer`'s output, with the next of `taps` added after each affine layer; notes each affine layer and its input.
 
     Raises:
-        Untappable: free numbers outside of affine layers over a free matrix.
+        UntappableError: free numbers outside of affine layers over a free matrix.
     """
     if _affine(layer):
         record.append((layer, x))
@@ -36,7 +36,7 @@ def walk(layer: Callable[..., Any], x: Array, taps: Iterator[Array] | None, reco
     if inner is not None:
         return functools.reduce(lambda x, part: walk(part, x, taps, record), inner, x)
     if jax.tree.leaves(eqx.filter(layer, eqx.is_inexact_array)):
-        raise Untappable(type(layer).__name__)
+        raise UntappableError(type(layer).__name__)
     return layer(x)
 
 

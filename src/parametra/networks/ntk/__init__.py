@@ -3,7 +3,8 @@
 | name | what it is |
 | --- | --- |
 | `Dense`, `Conv` | affine layers in the NTK or the standard parameterization |
-| `ReLU`, `LeakyReLU`, `ABReLU`, `Abs`, `Erf`, `GELU`, `Sine`, `Gaussian`, `Exponential`, `Polynomial`, `Identity` | pointwise, closed form |
+| `ReLU`, `LeakyReLU`, `ABReLU`, `Abs`, `Erf`, `GELU`, `Sine`, `Gaussian`, `Exponential`, `Polynomial`, `Identity` | pointwise,
+closed form |
 | `Pointwise` | any other pointwise function |
 | `AveragePool`, `GlobalAveragePool`, `Flatten` | from pixels to features |
 | `LayerNorm`, `Dropout` | normalization without free numbers; the identity at test time |
@@ -13,13 +14,13 @@
 Features are the last axis, images (..., height, width, channels); any leading axes are a batch.
 """
 
-from parametra.networks.ntk.activations import Abs as Abs
+from parametra.networks.ntk.activations import GELU as GELU
 from parametra.networks.ntk.activations import ABReLU as ABReLU
+from parametra.networks.ntk.activations import Abs as Abs
 from parametra.networks.ntk.activations import AbstractActivation as AbstractActivation
 from parametra.networks.ntk.activations import Erf as Erf
 from parametra.networks.ntk.activations import Exponential as Exponential
 from parametra.networks.ntk.activations import Gaussian as Gaussian
-from parametra.networks.ntk.activations import GELU as GELU
 from parametra.networks.ntk.activations import Identity as Identity
 from parametra.networks.ntk.activations import LeakyReLU as LeakyReLU
 from parametra.networks.ntk.activations import Pointwise as Pointwise

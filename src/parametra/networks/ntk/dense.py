@@ -10,8 +10,8 @@ from parametra.networks.ntk.law import Parameterization, check_law, factors
 class Dense(eqx.Module):
     r"""$z = \frac{\sigma_w}{\sqrt{n}} W x + \sigma_b b$ with all entries of W and b drawn from N(0, 1) ("ntk").
 
-    With "standard" the factors stand in the law instead: $W \sim N(0, \sigma_w^2/n)$, $b \sim N(0, \sigma_b^2)$, $z = W x + b$. Both
-    are the same function at the start; gradient descent at rate eta here is gradient descent there with the rates
+    With "standard" the factors stand in the law instead: $W \sim N(0, \sigma_w^2/n)$, $b \sim N(0, \sigma_b^2)$, $z = W x + b$.
+    Both are the same function at the start; gradient descent at rate eta here is gradient descent there with the rates
     eta sigma_w²/n for W and eta sigma_b² for b.
 
     Source: Jacot, Gabriel & Hongler (2018, arXiv 1806.07572, section 2); Lee et al. (2019, arXiv 1902.06720, eq. 1 and

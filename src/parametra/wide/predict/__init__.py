@@ -8,8 +8,8 @@
 | `GradientFlow`, `GradientDescent`, `HeavyBall`, `Nesterov`, `MomentumFlow` | how the network is trained |
 | `critical_learning_rates` | where gradient descent ceases to converge |
 
-Everything is float64 on the host, whatever the kernel's precision: an eigendecomposition of a kernel matrix whose condition number is
-1e8 means nothing in float32.
+Everything is float64 on the host, whatever the kernel's precision: an eigendecomposition of a kernel matrix whose condition
+number is 1e8 means nothing in float32.
 """
 
 from parametra.wide.predict.crossentropy import CrossEntropy as CrossEntropy

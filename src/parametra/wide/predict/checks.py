@@ -10,7 +10,7 @@ Normalise = Literal["entries", "samples", "sum"]
 
 
 def matrix(values: Any, name: str, square: bool = False) -> np.ndarray:
-    """`values` as a float64 matrix; a kernel (n, m, k, k) of k outputs becomes (n k, m k). UsageError if it is neither, or NaN."""
+    """`values` as a float64 matrix; a kernel (n, m, k, k) of k outputs becomes (n k, m k). UsageError for anything else."""
     array = np.asarray(values)
     if array.dtype == np.float16 or array.dtype.kind not in "fiu":
         raise UsageError(f"{name} is {array.dtype}. Remedy: float32 or float64.")
@@ -34,7 +34,8 @@ def labels(values: Any, count: int, name: str = "labels") -> np.ndarray:
     array = np.asarray(values, np.float64)
     if array.ndim != 2 or array.shape[0] != count:
         raise UsageError(
-            f"{name} has shape {array.shape} for {count} samples. Remedy: ({count}, outputs); a single output needs [:, None], classes "
+            f"{name} has shape {array.shape} for {count} samples. Remedy: ({count}, outputs); a single output needs [:, "
+            "None], classes "
             "need one-hot rows."
         )
     if not np.isfinite(array).all():

@@ -27,7 +27,7 @@ class CrossEntropy:
     """A training run; made by `cross_entropy`.
 
     Attributes:
-        kernel: (n, n) tangent kernel of the training inputs.
+        kernel: (n, n) tangent kernel of the training inputs, or (n k, n k).
         y: (n, k) one-hot rows or probabilities.
         f0: (n, k) outputs at the start.
         optimiser: a flow (solved to a relative tolerance of 1e-9) or steps (exact for the linear model).
@@ -42,15 +42,15 @@ class CrossEntropy:
 
     def train(self, t: Any) -> Array:
         """Outputs at the training inputs: (n, k), with a leading axis where `t` is a list."""
-        return self.f0 + self.kernel @ self.dual(t)
+        return self.f0 + self._times(self.kernel, self.dual(t))
 
     def test(self, kernel: Any, t: Any, f0: Any = None) -> Array:
         """Outputs at other inputs, from `kernel` (m, n) and `f0` (m, k), zero where None."""
         across = matrix(kernel, "kernel")
-        if across.shape[1] != len(self.y):
-            raise UsageError(f"kernel has shape {across.shape}; its second axis must be the {len(self.y)} training inputs.")
-        start = 0.0 if f0 is None else labels(f0, len(across), "f0")
-        return start + across @ self.dual(t)
+        if across.shape[1] != len(self.kernel):
+            raise UsageError(f"kernel has shape {np.shape(kernel)}; its second axis must be the {len(self.y)} training inputs.")
+        start = 0.0 if f0 is None else labels(f0, len(kernel), "f0")
+        return start + self._times(across, self.dual(t))
 
     def dual(self, t: Any) -> Array:
         """a, (n, k), with a leading axis where `t` is a list; UsageError for an infinite time."""
@@ -65,8 +65,14 @@ class CrossEntropy:
         """The loss at outputs (..., n, k), divided as in training."""
         return -np.sum(self.y * (outputs - scipy.special.logsumexp(outputs, -1, keepdims=True)), (-2, -1)) / self.divisor
 
+    def _times(self, kernel: Array, a: Any) -> Any:
+        """The kernel times (..., n, k), where it couples the outputs too."""
+        if len(self.kernel) == len(self.y):
+            return kernel @ a
+        return (kernel @ a.reshape(*a.shape[:-2], -1, 1)).reshape(*a.shape[:-2], -1, a.shape[-1])
+
     def _force(self, a: Any, softmax: Any) -> Any:
-        return (self.y - softmax(self.f0 + self.kernel @ a, axis=-1) * self.y.sum(-1, keepdims=True)) / self.divisor
+        return (self.y - softmax(self.f0 + self._times(self.kernel, a), axis=-1) * self.y.sum(-1, keepdims=True)) / self.divisor
 
     def _steps(self, steps: Array) -> Array:
         if (steps != np.round(steps)).any():
@@ -111,7 +117,7 @@ def cross_entropy(
     """Training under cross-entropy with softmax.
 
     Args:
-        kernel: (n, n) tangent kernel of the training inputs.
+        kernel: (n, n) tangent kernel of the training inputs, or empirical (n, n, k, k).
         y: (n, k) one-hot rows, or any weights >= 0.
         f0: (n, k) outputs at the start; None for zero.
         optimiser: `GradientFlow` (at rate 1 where None), `MomentumFlow`, `GradientDescent` or `HeavyBall`.
@@ -121,10 +127,12 @@ def cross_entropy(
         UsageError: shapes that do not fit, negative labels, an optimiser without a rule.
     """
     square = matrix(kernel, "kernel", True)
-    targets = labels(y, len(square), "y")
+    targets = labels(y, np.shape(kernel)[0], "y")
+    if len(square) != len(targets) * (1 if np.ndim(kernel) == 2 else targets.shape[1]):
+        raise UsageError(f"A kernel of shape {np.shape(kernel)} does not fit y of shape {targets.shape}. Remedy: (n, n, k, k).")
     if (targets < 0).any():
         raise UsageError("Labels of cross-entropy must be >= 0. Likely cause: centred one-hot rows. Remedy: one-hot rows.")
-    start = np.zeros_like(targets) if f0 is None else labels(f0, len(square), "f0")
+    start = np.zeros_like(targets) if f0 is None else labels(f0, len(targets), "f0")
     chosen = optimiser or GradientFlow(1.0)
     if not isinstance(chosen, GradientFlow | MomentumFlow | GradientDescent | HeavyBall):
         raise UsageError(f"{type(chosen).__name__} has no rule under cross-entropy. Remedy: HeavyBall or GradientDescent.")

@@ -4,8 +4,8 @@ With residual r and eigenvalue $\lambda$ each optimiser is a linear recurrence o
 $q = (1 - r)/\lambda$ obeys the same one with a constant source. q is what predictions need, and unlike (1 - r)/lambda it loses no
 digits as lambda goes to zero.
 
-Sources: gradient flow and momentum flow Lee et al. (2019, arXiv 1902.06720, eq. 8 and section 2.4, as a damped oscillator); heavy ball
-Polyak (1964), as optax.sgd(momentum=beta); Nesterov (1983), as optax.sgd(momentum=beta, nesterov=True).
+Sources: gradient flow and momentum flow Lee et al. (2019, arXiv 1902.06720, eq. 8 and section 2.4, as a damped oscillator);
+heavy ball Polyak (1964), as optax.sgd(momentum=beta); Nesterov (1983), as optax.sgd(momentum=beta, nesterov=True).
 """
 
 import math
@@ -40,7 +40,7 @@ class AbstractOptimiser(ABC):
 
     @abstractmethod
     def dual(self, eigenvalues: Vector, time: float) -> Vector:
-        """q = (1 - r) / eigenvalue at a finite time, for eigenvalues >= 0."""
+        """Q = (1 - r) / eigenvalue at a finite time, for eigenvalues >= 0."""
 
     @abstractmethod
     def largest_stable(self) -> float:
@@ -134,7 +134,7 @@ class MomentumFlow(AbstractOptimiser):
         return (1.0 - self.momentum) / math.sqrt(self.rate)
 
     def dual(self, eigenvalues: Vector, time: float) -> Vector:
-        """q'' = 1 - friction q' - lambda q from rest, by the exponential of a 3 x 3 matrix per eigenvalue."""
+        """Q'' = 1 - friction q' - lambda q from rest, by the exponential of a 3 x 3 matrix per eigenvalue."""
         generator = np.zeros((len(eigenvalues), 3, 3))
         generator[:, 0, 1], generator[:, 1, 1], generator[:, 1, 0] = 1.0, -self.friction, -eigenvalues
         generator[:, 1, 2] = 1.0

@@ -1,12 +1,12 @@
 r"""Squared loss: one eigendecomposition of the training kernel serves every time, optimiser and point.
 
-For the linear model with tangent kernel Theta, trained from $f_0$ on $L = \frac{1}{2 c} \sum (f - y)^2$ plus, where a regulariser s
-is given, $\frac{s}{2 c} |\theta - \theta_0|^2$:
+For the linear model with tangent kernel Theta, trained from $f_0$ on $L = \frac{1}{2 c} \sum (f - y)^2$ plus, where a
+regulariser s is given, $\frac{s}{2 c} |\theta - \theta_0|^2$:
 
     f_t(x) = f_0(x) + Theta(x, X) a_t,    a_t = U q_t(lambda + s) U^T (y - f_0(X)),    theta_t = theta_0 + J(X)^T a_t.
 
-Source: Lee et al. (2019, arXiv 1902.06720, eq. 8-16). Their regularised train predictions stay at f_0 + (1 - r)(y - f_0), which no
-parameters attain; ours are f_t at the training inputs.
+Source: Lee et al. (2019, arXiv 1902.06720, eq. 8-16). Their regularised train predictions stay at f_0 + (1 - r)(y - f_0), which
+no parameters attain; ours are f_t at the training inputs.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class SquaredLoss:
 
     @property
     def dropped(self) -> int:
-        """Modes below the rounding of the largest: at infinite time without a regulariser they are left untrained, not inverted."""
+        """Modes below the rounding of the largest: at infinite time without a regulariser they stay untrained, not inverted."""
         return int(np.sum(self.spectrum[0] + self.ridge <= self._rounding))
 
     @property
@@ -96,14 +96,15 @@ class SquaredLoss:
         return rows[0] if single else rows
 
     def coefficients(self, time: float) -> Array:
-        """q (n,): one number per eigenvalue; UsageError where training diverges and infinity was asked for."""
+        """Q (n,): one number per eigenvalue; UsageError where training diverges and infinity was asked for."""
         values = self.spectrum[0] + self.ridge
         if np.isfinite(time):
             return self.optimiser.dual(values / self.divisor, time) / self.divisor
         if values[-1] / self.divisor >= self.optimiser.largest_stable():
             limit = self.optimiser.rate * self.optimiser.largest_stable() * self.divisor / values[-1]
             raise UsageError(
-                f"Training at rate {self.optimiser.rate:g} diverges. Likely cause: a rate above {limit:.4g}. Remedy: a smaller one, "
+                f"Training at rate {self.optimiser.rate:g} diverges. Likely cause: a rate above {limit:.4g}. Remedy: a "
+                "smaller one, "
                 "or finite times."
             )
         kept = values > self._rounding
@@ -112,8 +113,8 @@ class SquaredLoss:
     def ensemble(self, nngp: Any, kernel: Any, nngp_across: Any, nngp_test: Any, t: Any = np.inf) -> tuple[Array, Array]:
         """Mean and covariance, over random initialisations, of trained outputs at other inputs (initial functions of mean zero).
 
-        S = M K M^T with M = [-A, 1] on the joint NNGP kernel, A = Theta(x, X) U q U^T: positive semi-definite by construction, from
-        a factor of K, never by subtraction. This is the law of trained networks; Theta - Theta Theta^-1 Theta is not.
+        S = M K M^T with M = [-A, 1] on the joint NNGP kernel, A = Theta(x, X) U q U^T: positive semi-definite by construction,
+        from a factor of K, never by subtraction. This is the law of trained networks; Theta - Theta Theta^-1 Theta is not.
 
         Args:
             nngp: (n, n) NNGP kernel of the training inputs.
@@ -126,7 +127,9 @@ class SquaredLoss:
             (m, k) and (m, m), the covariance of each output; with a leading axis where `t` is a list.
         """
         if self.blocks:
-            raise UsageError("The ensemble needs the infinite-width kernel (n, n). Remedy: wide.kernel instead of the empirical one.")
+            raise UsageError(
+                "The ensemble needs the infinite-width kernel (n, n). Remedy: wide.kernel instead of the empirical one."
+            )
         across, joint = matrix(kernel, "kernel"), matrix(nngp_across, "nngp_across")
         inner, outer = matrix(nngp, "nngp", True), matrix(nngp_test, "nngp_test", True)
         self._refuse_shapes(across, joint, inner, outer)
@@ -158,7 +161,8 @@ class SquaredLoss:
         n, m = len(self.y), len(outer)
         if (across.shape, joint.shape, len(inner)) != ((m, n), (m, n), n):
             raise UsageError(
-                f"Kernels of shapes {inner.shape}, {across.shape}, {joint.shape}, {outer.shape} do not belong together. Remedy: (n, n), "
+                f"Kernels of shapes {inner.shape}, {across.shape}, {joint.shape}, {outer.shape} do not belong together. "
+                "Remedy: (n, n), "
                 f"(m, n), (m, n), (m, m) with n = {n}."
             )
 
