@@ -78,7 +78,7 @@ def collapse(model: Any, dtype: Any = np.float32) -> Collapsed | None:
     for degree in DEGREES:
         powers = [tuple(chebyshev.cheb2poly(fit[: degree + 1])[::-1].tolist()) for fit in fits]
         errors = [
-            np.abs(_horner(tuple(np.dtype(dtype).type(c) for c in power), grid.astype(dtype)) - value).max() / top
+            np.abs(_horner(np.asarray(power, dtype), grid.astype(dtype)) - value).max() / top
             for power, value, top in zip(powers, exact, tops, strict=True)
         ]
         if best is None or max(errors) < best.error:
@@ -104,7 +104,7 @@ def _inputs(model: Any) -> int:
     return _inputs(layers[0]) if layers else model.fan_in if isinstance(model, ntk.Dense) else 1
 
 
-def _horner(coefficients: tuple[float, ...], x: Any) -> Any:
+def _horner(coefficients: Any, x: Any) -> Any:
     result = x * coefficients[0] + coefficients[1]
     for coefficient in coefficients[2:]:
         result = result * x + coefficient

@@ -46,7 +46,7 @@ def monte_carlo_kernel(
 
 @eqx.filter_jit
 def _moments(
-    make: Callable[[PRNGKeyArray], Any], x1: Array, x2: Array | None, keys: PRNGKeyArray
+    make: Callable[[PRNGKeyArray], Any], x1: Array, x2: Array | None, keys: Array
 ) -> tuple[Kernel, Kernel]:  # fmt: skip
     """Sums over networks of the kernel and of its square."""
 

@@ -84,7 +84,7 @@ class OffManifoldScore(eqx.Module):
 
 
 def fit_score(
-    model: Any, x: Float[Array, "n d"], *, landmarks: int = 128, noise: float = 1e-2, directions: int | None = None, seed: int = 0
+    model: Any, x: Any, *, landmarks: int = 128, noise: float = 1e-2, directions: int | None = None, seed: int = 0
 ) -> OffManifoldScore:
     """Fit the score to training inputs.
 
@@ -92,7 +92,7 @@ def fit_score(
         model: a network of `directions` inputs whose NNGP kernel is used, e.g. `ntk.dense_network` without bias: then a score
         costs
             d + m multiplications per landmark.
-        x: training inputs.
+        x: (n, d) training inputs.
         landmarks: m.
         noise: s², in units of the mean K(x, x).
         directions: principal directions kept; those whose variance is not rounding, where None.

@@ -75,7 +75,13 @@ class Recurrence(AbstractOptimiser):
         p, s = self.coefficients(eigenvalues)
         step = np.zeros((len(eigenvalues), 3, 3))
         step[:, 0, 0], step[:, 0, 1], step[:, 0, 2], step[:, 1, 0], step[:, 2, 2] = p, s, self.rate, 1.0, 1.0
-        return np.linalg.matrix_power(step, int(time))[:, 0, 2]  # from (q_0, q_-1, 1) = (0, 0, 1)
+        last = np.linalg.matrix_power(step, int(time))[:, :, 2]  # from (q_0, q_-1, 1) = (0, 0, 1)
+        return (1.0 + self.ahead) * last[:, 0] - self.ahead * last[:, 1]
+
+    @property
+    def ahead(self) -> float:
+        """How far the parameters run ahead of the recurrence's point, in steps."""
+        return 0.0
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,11 @@ class Nesterov(Recurrence):
         """r_{k+1} = (1 - rate lambda) ((1 + beta) r_k - beta r_{k-1})."""
         shrink = 1.0 - self.rate * eigenvalues
         return shrink * (1.0 + self.momentum), -shrink * self.momentum
+
+    @property
+    def ahead(self) -> float:
+        """The parameters are the points at which gradients are taken."""
+        return self.momentum
 
     def largest_stable(self) -> float:
         """2 (1 + beta) / ((1 + 2 beta) rate)."""
