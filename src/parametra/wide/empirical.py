@@ -8,7 +8,7 @@ free matrix fall back on contracted Jacobians, in blocks of rows.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,12 +20,11 @@ from parametra.networks import ntk
 from parametra.wide.kernel import check_inputs
 from parametra.wide.taps import UntappableError, signals
 
-Kind = Literal["trace", "diagonal", "full"]
 JACOBIAN_BYTES = 2**28
 
 
 def empirical_ntk(
-    model: Callable[..., Any], x1: Float[Array, "n1 ..."], x2: Float[Array, "n2 ..."] | None = None, kind: Kind = "trace", *,
+    model: Callable[..., Any], x1: Float[Array, "n1 ..."], x2: Float[Array, "n2 ..."] | None = None, kind: str = "trace", *,
     structured: bool = True,
 ) -> Float[Array, "..."]:  # fmt: skip
     """The tangent kernel of `model`, any Equinox network that maps (..., inputs) to (..., outputs).
@@ -48,7 +47,7 @@ def empirical_ntk(
 
 
 @eqx.filter_jit
-def _ntk(model: Callable[..., Any], x1: Array, x2: Array | None, kind: Kind, structured: bool) -> Array:
+def _ntk(model: Callable[..., Any], x1: Array, x2: Array | None, kind: str, structured: bool) -> Array:
     if structured:
         try:
             return _structured(model, x1, x2, kind)
@@ -57,14 +56,14 @@ def _ntk(model: Callable[..., Any], x1: Array, x2: Array | None, kind: Kind, str
     return _contracted(model, x1, x1 if x2 is None else x2, kind)
 
 
-def _structured(model: Callable[..., Any], x1: Array, x2: Array | None, kind: Kind) -> Array:
+def _structured(model: Callable[..., Any], x1: Array, x2: Array | None, kind: str) -> Array:
     one = signals(model, x1)
     two = one if x2 is None else signals(model, x2)
     terms = [_layer(layer, a1, d1, a2, d2, kind) for (layer, a1, d1), (_, a2, d2) in zip(one, two, strict=True)]
     return sum(terms[1:], terms[0])
 
 
-def _layer(layer: Any, a1: Array, d1: Array, a2: Array, d2: Array, kind: Kind) -> Array:
+def _layer(layer: Any, a1: Array, d1: Array, a2: Array, d2: Array, kind: str) -> Array:
     """One affine layer's share; `a` (n, ..., inputs) entered it, `d` (n, k, ..., outputs) came back."""
     if isinstance(layer, ntk.Conv) or a1.ndim > 2:  # weights shared by pixels: their gradients are formed, (n, k, parameters)
         return _product(_weight_gradients(layer, a1, d1), _weight_gradients(layer, a2, d2), kind)
@@ -73,7 +72,7 @@ def _layer(layer: Any, a1: Array, d1: Array, a2: Array, d2: Array, kind: Kind) -
     return _product(d1, d2, kind) * forward.reshape(*forward.shape, *(1,) * {"trace": 0, "diagonal": 1, "full": 2}[kind])
 
 
-def _product(one: Array, two: Array, kind: Kind) -> Array:
+def _product(one: Array, two: Array, kind: str) -> Array:
     """Inner products over the last axis of (n1, k, m) and (n2, k, m)."""
     (n1, k, _), n2 = one.shape, two.shape[0]
     if kind == "trace":
@@ -94,7 +93,7 @@ def _weight_gradients(layer: Any, a: Array, d: Array) -> Array:
     return jax.vmap(one)(a, d)
 
 
-def _contracted(model: Callable[..., Any], x1: Array, x2: Array, kind: Kind) -> Array:
+def _contracted(model: Callable[..., Any], x1: Array, x2: Array, kind: str) -> Array:
     """Jacobians multiplied out, so many rows at a time that one block of them stays within JACOBIAN_BYTES."""
     free, fixed = eqx.partition(model, eqx.is_inexact_array)
     count = sum(leaf.size for leaf in jax.tree.leaves(free))

@@ -37,6 +37,11 @@ class Gram(eqx.Module):
         return self.size, self.size
 
     @property
+    def dtype(self) -> np.dtype:
+        """Of the tiles."""
+        return np.dtype(self.diagonal_tiles.dtype)
+
+    @property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Block rows and block columns of the tiles above the diagonal."""
         return np.triu_indices(self.diagonal_tiles.shape[0], 1)

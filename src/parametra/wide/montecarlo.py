@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from parametra.core.errors import UsageError
@@ -38,25 +39,16 @@ def monte_carlo_kernel(
     check_inputs(x1, x2)
     if networks < 2:
         raise UsageError(f"An error needs at least two networks, got {networks}.")
-    one, two = _moments(make, x1, x2, jax.random.split(key, networks))
-    mean, square = jax.tree.map(lambda sums: sums / networks, (one, two))
-    error = jax.tree.map(lambda m, s: jnp.sqrt(jnp.maximum(s - m * m, 0.0) / (networks - 1)), mean, square)
-    return MonteCarloKernel(mean.nngp, mean.ntk, error.nngp, error.ntk)
+    found = [_one(make, x1, x2, each) for each in jax.random.split(key, networks)]
+    nngp, tangent = (np.stack([np.asarray(getattr(one, name), np.float64) for one in found]) for name in ("nngp", "ntk"))
+    means = (jnp.asarray(values.mean(0), x1.dtype) for values in (nngp, tangent))
+    errors = (jnp.asarray(values.std(0, ddof=1) / np.sqrt(networks), x1.dtype) for values in (nngp, tangent))
+    return MonteCarloKernel(*means, *errors)
 
 
 @eqx.filter_jit
-def _moments(
-    make: Callable[[PRNGKeyArray], Any], x1: Array, x2: Array | None, keys: Array
-) -> tuple[Kernel, Kernel]:  # fmt: skip
-    """Sums over networks of the kernel and of its square."""
-
-    def add(sums: tuple[Kernel, Kernel], key: PRNGKeyArray) -> tuple[tuple[Kernel, Kernel], None]:
-        model = make(key)
-        one = model(x1)
-        two = one if x2 is None else model(x2)
-        found = Kernel(jnp.matmul(one, two.T, precision="highest") / one.shape[-1], empirical_ntk(model, x1, x2))
-        return (jax.tree.map(jnp.add, sums[0], found), jax.tree.map(lambda s, v: s + v * v, sums[1], found)), None
-
-    zero = jnp.zeros((x1.shape[0], (x1 if x2 is None else x2).shape[0]), x1.dtype)
-    start = Kernel(zero, zero)
-    return jax.lax.scan(add, (start, start), keys)[0]
+def _one(make: Callable[[PRNGKeyArray], Any], x1: Array, x2: Array | None, key: PRNGKeyArray) -> Kernel:
+    model = make(key)
+    one = model(x1)
+    two = one if x2 is None else model(x2)
+    return Kernel(jnp.matmul(one, two.T, precision="highest") / one.shape[-1], empirical_ntk(model, x1, x2))

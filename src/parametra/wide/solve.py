@@ -104,14 +104,16 @@ def conjugate_gradients(
 
     def product(a: Array) -> Array:
         if traced:
-            return matrix @ a + ridge * a
-        return jax.pure_callback(lambda a: np.asarray(matrix @ np.asarray(a), dtype), structure, a) + ridge * a
+            return (matrix @ a) / ridge + a
+        return jax.pure_callback(lambda a: np.asarray(matrix @ np.asarray(a), dtype), structure, a) / ridge + a
 
+    # (K/s + 1) (s a) = y: unknowns of the size of y, for the solver also watches how far they still move. Its recurrence's residual
+    # drifts from the true one in float32: ask for half, certify the whole.
     operator = lx.FunctionLinearOperator(product, structure, lx.positive_semidefinite_tag)
-    # The recurrence's residual drifts from the true one in float32: ask for half, certify the whole.
-    solver = lx.CG(rtol=0.5 * tolerance, atol=0.0, norm=lambda r: jnp.sqrt(jnp.sum(jnp.square(r))), max_steps=steps)
+    limit = 0.5 * tolerance * max(float(np.linalg.norm(targets)), 1e-30)
+    solver = lx.CG(rtol=0.0, atol=limit, norm=lambda r: jnp.sqrt(jnp.sum(jnp.square(r))), max_steps=steps)
     found = lx.linear_solve(operator, right, solver, options=options, throw=False)
-    solution = _certified(matrix, targets, ridge, np.asarray(found.value), int(found.stats["num_steps"]), tolerance)
+    solution = _certified(matrix, targets, ridge, np.asarray(found.value) / ridge, int(found.stats["num_steps"]), tolerance)
     if throw and not solution.converged:
         raise UsageError(
             f"No convergence: relative residual {solution.relative_residual:.1e} after {solution.iterations} products, asked for "

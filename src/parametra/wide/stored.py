@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -29,8 +29,10 @@ class StoredGram:
 
     stored = True
 
-    def __init__(self, path: str | Path, which: Literal["nngp", "ntk"]):
-        """Open a finished store; DataError if it is absent, damaged or not finished."""
+    def __init__(self, path: str | Path, which: str):
+        """Open a finished store; DataError if it is absent, damaged or not finished, UsageError for another kernel."""
+        if which not in ("nngp", "ntk"):
+            raise UsageError(f'which="{which}" is unknown. Known: nngp, ntk.')
         self.path, self.which = Path(path), which
         data = open_fields(self.path)
         self.size, self.tile = int(data.attrs["size"]), int(data.attrs["tile_rows"])

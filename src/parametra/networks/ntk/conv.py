@@ -1,16 +1,12 @@
 """The convolution of the NTK literature over images (height, width, channels)."""
 
-from typing import Literal
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from parametra.core.errors import UsageError
-from parametra.networks.ntk.law import Parameterization, check_law, factors
-
-Padding = Literal["SAME", "VALID", "CIRCULAR"]
+from parametra.networks.ntk.law import check_law, factors
 
 
 def pads(padding: str, size: int, window: int, stride: int) -> tuple[int, int]:
@@ -50,10 +46,10 @@ class Conv(eqx.Module):
     weight: Float[Array, "rows columns inputs outputs"]
     bias: Float[Array, " outputs"] | None
     strides: tuple[int, int] = eqx.field(static=True)
-    padding: Padding = eqx.field(static=True)
+    padding: str = eqx.field(static=True)
     w_std: float = eqx.field(static=True)
     b_std: float | None = eqx.field(static=True)
-    parameterization: Parameterization = eqx.field(static=True, default="ntk")
+    parameterization: str = eqx.field(static=True, default="ntk")
 
     def __check_init__(self):
         if self.padding not in ("SAME", "VALID", "CIRCULAR"):
@@ -64,8 +60,8 @@ class Conv(eqx.Module):
     @classmethod
     def init(
         cls, key: PRNGKeyArray, inputs: int, outputs: int, window: tuple[int, int] = (3, 3), *, w_std: float = 1.0,
-        b_std: float | None = None, strides: tuple[int, int] = (1, 1), padding: Padding = "SAME",
-        parameterization: Parameterization = "ntk",
+        b_std: float | None = None, strides: tuple[int, int] = (1, 1), padding: str = "SAME",
+        parameterization: str = "ntk",
     ) -> "Conv":  # fmt: skip
         """A layer drawn from its law; UsageError for sizes or deviations that cannot be."""
         check_law(w_std, b_std, parameterization, (inputs, outputs, *window))

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from parametra.networks.ntk.law import Parameterization, check_law, factors
+from parametra.networks.ntk.law import check_law, factors
 
 
 class Dense(eqx.Module):
@@ -28,12 +28,12 @@ class Dense(eqx.Module):
     bias: Float[Array, " outputs"] | None
     w_std: float = eqx.field(static=True)
     b_std: float | None = eqx.field(static=True)
-    parameterization: Parameterization = eqx.field(static=True, default="ntk")
+    parameterization: str = eqx.field(static=True, default="ntk")
 
     @classmethod
     def init(
         cls, key: PRNGKeyArray, inputs: int, outputs: int, w_std: float = 1.0, b_std: float | None = None,
-        parameterization: Parameterization = "ntk",
+        parameterization: str = "ntk",
     ) -> "Dense":  # fmt: skip
         """A layer drawn from its law; no bias where `b_std` is None. UsageError for sizes or deviations that cannot be."""
         check_law(w_std, b_std, parameterization, (inputs, outputs))

@@ -1,11 +1,8 @@
 """What affine layers share: the standard deviations of their weights and where those enter."""
 
 import math
-from typing import Literal
 
 from parametra.core.errors import UsageError
-
-Parameterization = Literal["ntk", "standard"]
 
 
 def check_law(w_std: float, b_std: float | None, parameterization: str, sizes: tuple[int, ...]) -> None:

@@ -1,7 +1,5 @@
 """From pixels to features: means over windows, over the whole image, or all pixels side by side."""
 
-from typing import Literal
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -20,7 +18,6 @@ class AveragePool(eqx.Module):
 
     window: tuple[int, int] = eqx.field(static=True, default=(2, 2))
     strides: tuple[int, int] | None = eqx.field(static=True, default=None)
-    padding: Literal["VALID"] = eqx.field(static=True, default="VALID")
 
     def __check_init__(self):
         if min(*self.window, *(self.strides or (1, 1))) < 1:

@@ -1,7 +1,7 @@
 """The networks of the wide-network literature, whole."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 from jaxtyping import PRNGKeyArray
@@ -9,15 +9,14 @@ from jaxtyping import PRNGKeyArray
 from parametra.core.errors import UsageError
 from parametra.networks.ntk.activations import ReLU
 from parametra.networks.ntk.chain import Chain, ResidualSum
-from parametra.networks.ntk.conv import Conv, Padding
+from parametra.networks.ntk.conv import Conv
 from parametra.networks.ntk.dense import Dense
-from parametra.networks.ntk.law import Parameterization
 from parametra.networks.ntk.pool import Flatten, GlobalAveragePool
 
 
 def dense_network(
     key: PRNGKeyArray, inputs: int, outputs: int, hidden: Sequence[int], activation: Callable[..., Any] | None = None, *,
-    w_std: float = 2.0**0.5, b_std: float | None = None, parameterization: Parameterization = "ntk",
+    w_std: float = 2.0**0.5, b_std: float | None = None, parameterization: str = "ntk",
 ) -> Chain:  # fmt: skip
     """Dense layers of widths `hidden` with `activation` (ReLU) after each, then a dense layer to `outputs`."""
     sizes = (inputs, *hidden, outputs)
@@ -31,7 +30,7 @@ def dense_network(
 def conv_network(
     key: PRNGKeyArray, channels: int, outputs: int, hidden: Sequence[int], activation: Callable[..., Any] | None = None, *,
     pixels: tuple[int, int] | None = None, window: tuple[int, int] = (3, 3), w_std: float = 2.0**0.5, b_std: float | None = None,
-    padding: Padding = "SAME", head: Literal["pool", "flatten"] = "pool",
+    padding: str = "SAME", head: str = "pool",
 ) -> Chain:  # fmt: skip
     """Convolutions of `hidden` channels with `activation` (ReLU), then `head`, then a dense layer.
 
@@ -54,6 +53,8 @@ def conv_network(
         key_of_layer = jax.random.fold_in(key, number)
         layers.append(Conv.init(key_of_layer, before, after, window, w_std=w_std, b_std=b_std, padding=padding))
         layers.append(activation or ReLU())
+    if head not in ("pool", "flatten"):
+        raise UsageError(f'head="{head}" is unknown. Known: pool, flatten.')
     if head == "flatten" and pixels is None:
         raise UsageError('head="flatten" needs the image size that reaches it. Remedy: pixels=(rows, columns).')
     features = sizes[-1] if pixels is None or head == "pool" else sizes[-1] * pixels[0] * pixels[1]

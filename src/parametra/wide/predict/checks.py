@@ -1,12 +1,10 @@
 """What predictions ask of their input, said before any work is done."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from parametra.core.errors import UsageError
-
-Normalise = Literal["entries", "samples", "sum"]
 
 
 def matrix(values: Any, name: str, square: bool = False) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.special
 
 from parametra.core.errors import UsageError
-from parametra.wide.predict.checks import Normalise, divisor, labels, matrix, times
+from parametra.wide.predict.checks import divisor, labels, matrix, times
 from parametra.wide.predict.optimisers import AbstractOptimiser, GradientDescent, GradientFlow, HeavyBall, MomentumFlow
 
 Array = np.ndarray
@@ -112,7 +112,7 @@ class CrossEntropy:
 
 
 def cross_entropy(
-    kernel: Any, y: Any, f0: Any, optimiser: AbstractOptimiser | None = None, *, normalise: Normalise = "entries"
+    kernel: Any, y: Any, f0: Any, optimiser: AbstractOptimiser | None = None, *, normalise: str = "entries"
 ) -> CrossEntropy:
     """Training under cross-entropy with softmax.
 

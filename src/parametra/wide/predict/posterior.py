@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 
 from parametra.core.errors import UsageError
-from parametra.wide.predict.checks import Normalise, divisor, labels, matrix, ridge_of, times
+from parametra.wide.predict.checks import divisor, labels, matrix, ridge_of, times
 from parametra.wide.predict.optimisers import AbstractOptimiser, GradientFlow
 from parametra.wide.predict.squared import SquaredLoss, root
 
 
 def posterior(
     nngp: Any, y: Any, nngp_across: Any, nngp_test: Any, t: Any = np.inf, optimiser: AbstractOptimiser | None = None, *,
-    normalise: Normalise = "entries", noise: float = 0.0, relative: bool = False,
+    normalise: str = "entries", noise: float = 0.0, relative: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Mean (m, k) and covariance (m, m) of the NNGP given (X, y), at infinity the exact posterior with observation noise.
 

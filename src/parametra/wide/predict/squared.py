@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from parametra.core.errors import UsageError
-from parametra.wide.predict.checks import Normalise, divisor, labels, matrix, ridge_of, times
+from parametra.wide.predict.checks import divisor, labels, matrix, ridge_of, times
 from parametra.wide.predict.optimisers import AbstractOptimiser, GradientFlow
 
 Array = np.ndarray
@@ -189,7 +189,7 @@ class CriticalRates:
 
 
 def squared_loss(
-    kernel: Any, y: Any, optimiser: AbstractOptimiser | None = None, *, normalise: Normalise = "entries", ridge: float = 0.0,
+    kernel: Any, y: Any, optimiser: AbstractOptimiser | None = None, *, normalise: str = "entries", ridge: float = 0.0,
     relative: bool = False,
 ) -> SquaredLoss:  # fmt: skip
     """Training under squared loss in closed form.
@@ -214,7 +214,7 @@ def squared_loss(
     return SquaredLoss(square, targets, optimiser or GradientFlow(1.0), scale, ridge_of(square, ridge, relative), blocks)
 
 
-def critical_learning_rates(kernel: Any, outputs: int = 1, normalise: Normalise = "entries") -> CriticalRates:
+def critical_learning_rates(kernel: Any, outputs: int = 1, normalise: str = "entries") -> CriticalRates:
     """Where gradient descent ceases to converge, of the tangent kernel (n, n) of the training inputs and `outputs` outputs."""
     square = matrix(kernel, "kernel", True)
     return CriticalRates(np.maximum(np.linalg.eigvalsh(square), 0.0) / divisor(normalise, len(square), outputs))
