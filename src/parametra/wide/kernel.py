@@ -95,12 +95,23 @@ def check_inputs(x1: Any, x2: Any) -> None:
             )
         if x.ndim not in (2, 4):
             raise UsageError(f"{name} has shape {x.shape}. Remedy: (n, features), or (n, height, width, channels) for images.")
-        if not isinstance(x, jax.core.Tracer) and not np.isfinite(np.asarray(jnp.sum(jnp.abs(x)))):
-            raise UsageError(
-                f"{name} holds NaN or infinity (or overflows). Likely cause: missing values. Remedy: leave those rows out."
-            )
+        if not _finite(x):
+            raise UsageError(f"{name} holds NaN or infinity. Likely cause: missing values. Remedy: leave those rows out.")
     if x2 is not None and (x1.shape[1:] != x2.shape[1:] or x1.dtype != x2.dtype):
         raise UsageError(f"x1 is {x1.dtype}{x1.shape} and x2 {x2.dtype}{x2.shape}. Remedy: alike but for the first axis.")
+
+
+def _finite(x: Array) -> bool:
+    """Whether all values are finite; True inside of jit, where nobody knows."""
+    try:
+        return bool(_all_finite(x))
+    except jax.errors.TracerBoolConversionError:
+        return True
+
+
+@jax.jit
+def _all_finite(x: Array) -> Array:
+    return jnp.isfinite(x).all()
 
 
 @eqx.filter_jit

@@ -107,8 +107,8 @@ def conjugate_gradients(
             return (matrix @ a) / ridge + a
         return jax.pure_callback(lambda a: np.asarray(matrix @ np.asarray(a), dtype), structure, a) / ridge + a
 
-    # (K/s + 1) (s a) = y: unknowns of the size of y, for the solver also watches how far they still move. Its recurrence's residual
-    # drifts from the true one in float32: ask for half, certify the whole.
+    # (K/s + 1) (s a) = y: unknowns of the size of y, for the solver also watches how far they still move. The residual of its
+    # recurrence drifts from the true one in float32: ask for half, certify the whole.
     operator = lx.FunctionLinearOperator(product, structure, lx.positive_semidefinite_tag)
     limit = 0.5 * tolerance * max(float(np.linalg.norm(targets)), 1e-30)
     solver = lx.CG(rtol=0.0, atol=limit, norm=lambda r: jnp.sqrt(jnp.sum(jnp.square(r))), max_steps=steps)
