@@ -15,7 +15,7 @@ class Dense(eqx.Module):
     eta sigma_w²/n for W and eta sigma_b² for b.
 
     Source: Jacot, Gabriel & Hongler (2018, arXiv 1806.07572, section 2); Lee et al. (2019, arXiv 1902.06720, eq. 1 and
-    appendix F).
+    supplement).
 
     Attributes:
         weight: (outputs, inputs), dimensionless.

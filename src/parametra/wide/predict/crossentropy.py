@@ -2,7 +2,7 @@ r"""Cross-entropy: no closed form, but only n k numbers move, the dual state a w
 
     da/dt = -rate (softmax(f_0(X) + Theta a) sum_c y - y) / c,    f(x) = f_0(x) + Theta(x, X) a.
 
-Logits grow like log t, so there is no value at infinity. Source: Lee et al. (2019, arXiv 1902.06720, section 2.4 and eq. S87).
+Logits grow like log t, so there is no value at infinity. Source: Lee et al. (2019, arXiv 1902.06720, supplement on other losses).
 """
 
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ def posterior(
     Raises:
         UsageError: shapes that do not fit, NaN, a negative noise.
 
-    Source: Lee et al. (2018, arXiv 1711.00165, eq. 8-9); finite times Lee et al. (2019, arXiv 1902.06720, appendix D).
+    Source: Lee et al. (2018, arXiv 1711.00165, eq. 8-9); finite times Lee et al. (2019, arXiv 1902.06720).
     """
     inner, outer = matrix(nngp, "nngp", True), matrix(nngp_test, "nngp_test", True)
     across = matrix(nngp_across, "nngp_across")
