@@ -47,12 +47,11 @@ def run_width(run: Run) -> dict[str, Any]:
         for seed in range(config.seeds):
             run.progress.update("width", (i + seed / config.seeds) / len(network.widths), width=width)
             before, after = parts.member(models, seed), parts.member(trained, seed)
-            start = np.asarray(empirical_ntk(before, x, kind="full"), np.float64)
+            start, end = (np.asarray(empirical_ntk(model, x, kind="full"), np.float64) for model in (before, after))
             line = predict.squared_loss(start, targets, predict.GradientDescent(rate)).train(stride * config.records, on[seed, 0])
-            end, first = (np.asarray(empirical_ntk(model, x), np.float64) for model in (after, before))
             found[:3, i, seed] = weight_changes(before, after)
-            found[3, i, seed] = distance(end, first)
-            found[4, i, seed] = distance(first, limit)
+            found[3, i, seed] = distance(end, start)
+            found[4, i, seed] = distance(np.einsum("abii->ab", start) / y.shape[1], limit)
             found[5, i, seed] = np.sqrt(np.mean((on[seed, -1] - line) ** 2))
     table = xr.Dataset(
         {"change": (("quantity", "width", "seed"), found, {"units": "1"})},

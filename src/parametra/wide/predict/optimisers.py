@@ -4,7 +4,7 @@ With residual r and eigenvalue $\lambda$ each optimiser is a linear recurrence o
 $q = (1 - r)/\lambda$ obeys the same one with a constant source. q is what predictions need, and unlike (1 - r)/lambda it loses no
 digits as lambda goes to zero.
 
-Sources: gradient flow and momentum flow Lee et al. (2019, arXiv 1902.06720, section 2 and, as a damped oscillator, its supplement);
+Sources: gradient flow and momentum flow Lee et al. (2019, arXiv 1902.06720, section 2 and, as a damped oscillator, supplement);
 heavy ball Polyak (1964), as optax.sgd(momentum=beta); Nesterov (1983), as optax.sgd(momentum=beta, nesterov=True).
 """
 

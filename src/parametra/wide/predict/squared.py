@@ -5,8 +5,8 @@ regulariser s is given, $\frac{s}{2 c} |\theta - \theta_0|^2$:
 
     f_t(x) = f_0(x) + Theta(x, X) a_t,    a_t = U q_t(lambda + s) U^T (y - f_0(X)),    theta_t = theta_0 + J(X)^T a_t.
 
-Source: Lee et al. (2019, arXiv 1902.06720, sections 2.2 and 2.3). Their regularised train predictions stay at f_0 + (1 - r)(y - f_0), which
-no parameters attain; ours are f_t at the training inputs.
+Source: Lee et al. (2019, arXiv 1902.06720, sections 2.2 and 2.3). With a regulariser the train values of neural-tangents are
+f_0 + (1 - r)(y - f_0), which no parameters attain; ours are f_t at the training inputs.
 """
 
 from dataclasses import dataclass
