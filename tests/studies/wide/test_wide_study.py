@@ -85,6 +85,6 @@ def test_the_whole_road_leaves_figures_and_a_page(tmp_path):
     assert re.findall(r'<section id="(\w+)"', text) == [
         "figures", "curves", "width", "distribution", "montecarlo", "speed", "configuration",
     ]  # fmt: skip
-    assert "Not there" not in text
+    assert "no stage has written" not in text
     assert text.count("<svg") >= 12
     assert width.TITLE in text
