@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from parametra.wide import predict
 DATA = Path(__file__).parent / "data"
 CASES = json.loads((DATA / "predict_A.json").read_text())
 ARRAYS = np.load(DATA / "predict_A.npz")
-TIGHT = {"rtol": 1e-9, "atol": 1e-9}
+TIGHT: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-9}
 
 
 def case(name):

@@ -64,7 +64,7 @@ def test_our_own_perceptron_has_a_kernel_until_it_is_trained_or_structured():
     exact = kernel(model)(jnp.asarray(X))
     found = empirical_ntk(model, jnp.asarray(X))
     assert_allclose(found, exact.ntk, rtol=0, atol=0.25 * float(exact.ntk.max()))
-    trained = eqx.tree_at(lambda m: m.layers[1].weight.matrix, model, 1.2 * model.layers[1].weight.matrix)
+    trained = eqx.tree_at(lambda m: m.layers[1].weight.matrix, model, 1.2 * model.layers[1].weight.unwrap())
     with pytest.raises(UsageError, match="trained already.*monte_carlo_kernel"):
         kernel(trained)
 

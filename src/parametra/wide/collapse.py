@@ -5,6 +5,7 @@ and stands as a polynomial in the angle: the cost of a pair does not grow with d
 composition is exact, the polynomial's error is measured when it is made.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.polynomial import chebyshev
 
 from parametra.networks import ntk
 from parametra.wide.arithmetic import arcsine, correlation
-from parametra.wide.kernel import Kernel
+from parametra.wide.kernel import Kernel, skeleton
 from parametra.wide.rules import parts, rule
 from parametra.wide.state import State
 
@@ -57,8 +58,12 @@ class Collapsed(eqx.Module):
 
 def collapse(model: Any, dtype: Any = np.float32) -> Collapsed | None:
     """The polynomials of `model`; None where it has a bias or a layer that is not positively homogeneous, or acts on images."""
-    if not _homogeneous(model):
-        return None
+    return _collapse(skeleton(model), np.dtype(dtype)) if _homogeneous(model) else None
+
+
+@functools.lru_cache(maxsize=64)
+def _collapse(model: Any, dtype: np.dtype) -> Collapsed:
+    """The fit, once for each network and precision: it costs more than a small Gram matrix."""
     with jax.enable_x64(True):
 
         def kernels(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +72,8 @@ def collapse(model: Any, dtype: Any = np.float32) -> Collapsed | None:
             end = rule(model, State(rho, jnp.zeros_like(rho), one, one, channels=_inputs(model), paired=True))
             return np.asarray(end.nngp), np.asarray(end.ntk)
 
-        one = rule(model, State(*(jnp.ones(1),) * 4, channels=_inputs(model), same=True, paired=True).replace(ntk=jnp.zeros(1)))
+        unit = jnp.ones(1)
+        one = rule(model, State(unit, 0.0 * unit, unit, unit, channels=_inputs(model), same=True, paired=True))
         tops = float(one.nngp[0]), float(one.ntk[0])
         grid = np.cos(np.linspace(0.0, np.pi, 4 * max(DEGREES) + 1))
         exact = kernels(grid)
@@ -82,9 +88,10 @@ def collapse(model: Any, dtype: Any = np.float32) -> Collapsed | None:
             for power, value, top in zip(powers, exact, tops, strict=True)
         ]
         if best is None or max(errors) < best.error:
-            best = Collapsed(*powers, *tops, float(max(errors)))
+            best = Collapsed(powers[0], powers[1], tops[0], tops[1], float(max(errors)))
         if max(errors) < tolerance:
             break
+    assert best is not None
     return best
 
 

@@ -27,7 +27,8 @@ def subset(config: WideConfig, kind: str) -> tuple[Array, Numbers, Array]:
 
 def maker(network: NetworkConfig, width: int, shape: tuple[int, ...], outputs: int) -> Callable[[PRNGKeyArray], Any]:
     """A function that draws one network with erf from a key, for inputs of `shape`."""
-    phi, law = ntk.Erf(), {"w_std": network.w_std, "b_std": network.b_std}
+    phi = ntk.Erf()
+    law: dict[str, Any] = {"w_std": network.w_std, "b_std": network.b_std}
     if network.kind == "convolution":
         return lambda key: ntk.conv_network(key, shape[-1], outputs, (width,) * network.depth, phi, **law)
     if network.kind == "residual":
