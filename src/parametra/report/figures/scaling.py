@@ -34,7 +34,7 @@ def curves(
     marks: Mapping[str, float] | None = None, first: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """SVG of the lines; `log` names the axes in logarithms, `marks` are labelled vertical lines, names in `first` are black."""
-    with panel(width=4.6, height=3.4, left=0.16) as drawn:
+    with panel(width=4.6, height=3.4, left=0.2 if "y" in log else 0.14) as drawn:
         axes, colours = drawn.axes, iter(COLOURS * 4)
         for name, curve in lines.items():
             colour = BLACK if name in first else GREY if curve.style == "guide" else next(colours)
