@@ -40,6 +40,12 @@ TILES: dict[str, tuple[tuple[str, str], ...]] = {
         ("zonal temperature, rms error", r"rms.*temperature|temperature.*rms"),
         ("rain profile, correlation", r"rain.*(correlation|profile|\br\b)|precipitation.*(profile|correlation)"),
     ),
+    "wide": (
+        ("loss against its own kernel", r"dense, steps, squared: gap of the loss to the empirical"),
+        ("loss against the infinite-width kernel", r"dense, steps, squared: gap of the loss to the infinite"),
+        ("variance of the ensemble over predicted", r"ensemble: variance"),
+        ("test error of kernel regression", r"regression with the ntk: test error"),
+    ),
 }
 # the climate is kept when all of these that have a target reach it
 CLIMATE_KEPT = r"(mean.*temperature|temperature.*rms|rms.*temperature|precipitable|rain.*(profile|correlation)|days survived)"

@@ -9,6 +9,7 @@ from parametra.report.section import Section
 COMMON = ("speed", "configuration")
 STUDIES: dict[str, tuple[str, ...]] = {
     "climate": ("world", "comparison", "skill", "ceiling", "drift", "budgets", "speed", "configuration", "limits"),
+    "wide": ("curves", "width", "distribution", "montecarlo", "speed", "configuration"),
 }
 
 

@@ -1,0 +1,166 @@
+"""Linear systems (K + s) a = y with a kernel matrix: by factors where they fit, else by preconditioned conjugate gradients.
+
+Every solution comes with a certificate: the relative residual, computed anew from the solution, and whether it is what was asked
+for.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import lineax as lx
+import numpy as np
+import scipy.linalg
+from jaxtyping import Array
+
+from parametra.core.errors import UsageError
+from parametra.wide.predict.checks import labels
+
+
+class Matrix(Protocol):
+    """A symmetric matrix: `Gram`, `StoredGram`, or an array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, n)."""
+        ...
+
+    def __matmul__(self, v: Any, /) -> Any:
+        """The product with (n, k)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solver found.
+
+    Attributes:
+        coefficients: a, (n, k).
+        relative_residual: |y - (K + s) a| / |y|, from a product with the matrix itself.
+        iterations: of conjugate gradients; 0 for a factorization.
+        converged: the residual is at most the tolerance asked for.
+    """
+
+    coefficients: np.ndarray
+    relative_residual: float
+    iterations: int
+    converged: bool
+
+
+def cholesky(matrix: Any, y: Any, ridge: float, *, tolerance: float = 1e-6) -> Solution:
+    """Solve by a Cholesky factor of the dense matrix, n²/2 numbers more, in the precision of the matrix.
+
+    Raises:
+        UsageError: shapes that do not fit, a negative ridge, or a matrix that is singular to rounding.
+    """
+    n, targets = _check(matrix, y, ridge)
+    dense = np.array(matrix.dense() if hasattr(matrix, "dense") else matrix)
+    dense[np.diag_indices(n)] += dense.dtype.type(ridge)
+    try:
+        factor = scipy.linalg.cho_factor(dense, lower=True)
+    except np.linalg.LinAlgError:
+        raise UsageError(
+            f"The kernel matrix is singular to rounding with ridge {ridge:g}. Likely cause: duplicate rows, or a ridge too "
+            "small for "
+            f"{dense.dtype}. Remedy: a larger ridge, or float64."
+        ) from None
+    a = scipy.linalg.cho_solve(factor, targets.astype(dense.dtype))
+    return _certified(matrix, targets, ridge, a, 0, tolerance)
+
+
+def conjugate_gradients(
+    matrix: Any, y: Any, ridge: float, *, rank: int = 500, tolerance: float = 1e-4, steps: int = 500, seed: int = 0,
+    throw: bool = True,
+) -> Solution:  # fmt: skip
+    """Solve by conjugate gradients, preconditioned by a Nystrom approximation from `rank` columns of the matrix.
+
+    The k right sides are one system, so that they share every product with the matrix. The preconditioner's inverse is
+    (l_m + s) U (L + s)^-1 U^T + 1 - U U^T for an approximation U L U^T of K (Frangella, Tropp & Udell 2021, arXiv 2110.02820).
+
+    Args:
+        matrix: a `Gram`, a `StoredGram` or an array.
+        y: (n, k).
+        ridge: s > 0.
+        rank: columns of the preconditioner; 0 for none.
+        tolerance: relative residual.
+        steps: at most so many products.
+        seed: chooses the columns.
+        throw: raise where the tolerance is not reached; False returns the solution so far.
+
+    Raises:
+        UsageError: shapes that do not fit, a ridge that is not positive, or no convergence.
+    """
+    n, targets = _check(matrix, y, ridge)
+    if ridge == 0:
+        raise UsageError("Conjugate gradients need a ridge above zero. Likely cause: an interpolating fit. Remedy: cholesky.")
+    dtype = np.float64 if getattr(matrix, "dtype", None) == np.float64 else np.float32
+    right = jnp.asarray(targets.astype(dtype))
+    structure = jax.ShapeDtypeStruct(right.shape, right.dtype)
+    options = {}
+    if rank > 0:
+        options["preconditioner"] = _preconditioner(matrix, min(rank, n), ridge, seed, structure)
+    traced = not hasattr(matrix, "stored")
+
+    def product(a: Array) -> Array:
+        if traced:
+            return (matrix @ a) / ridge + a
+        return jax.pure_callback(lambda a: np.asarray(matrix @ np.asarray(a), dtype), structure, a) / ridge + a
+
+    # (K/s + 1) (s a) = y: unknowns of the size of y, for the solver also watches how far they still move. The residual of its
+    # recurrence drifts from the true one in float32: ask for half, certify the whole.
+    operator = lx.FunctionLinearOperator(product, structure, lx.positive_semidefinite_tag)
+    limit = 0.5 * tolerance * max(float(np.linalg.norm(targets)), 1e-30)
+    solver = lx.CG(rtol=0.0, atol=limit, norm=lambda r: jnp.sqrt(jnp.sum(jnp.square(r))), max_steps=steps)
+    found = lx.linear_solve(operator, right, solver, options=options, throw=False)
+    solution = _certified(matrix, targets, ridge, np.asarray(found.value) / ridge, int(found.stats["num_steps"]), tolerance)
+    if throw and not solution.converged:
+        raise UsageError(
+            f"No convergence: relative residual {solution.relative_residual:.1e} after {solution.iterations} products, asked for "
+            f"{tolerance:g}. Likely cause: a ridge small beside the kernel's rounding, or a rank below its spectrum's bulk. "
+            "Remedy: a "
+            "larger ridge or rank, more steps, or float64."
+        )
+    return solution
+
+
+def nystrom(columns: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(U (n, m) orthonormal, L (m,) descending) with U L U^T = C W^-1 C^T, C the columns and W their rows `indices`; float64."""
+    C = np.asarray(columns, np.float64)
+    W = C[indices]
+    W = 0.5 * (W + W.T)
+    shift = np.finfo(columns.dtype).eps * np.trace(W)  # below the rounding of the entries
+    factor = scipy.linalg.cholesky(W + shift * np.eye(len(W)), lower=True)
+    F = scipy.linalg.solve_triangular(factor, C.T, lower=True).T
+    values, vectors = np.linalg.eigh(F.T @ F)
+    kept = values > len(C) * np.finfo(np.float64).eps * values[-1]
+    values, vectors = values[kept][::-1], vectors[:, kept][:, ::-1]
+    return F @ (vectors / np.sqrt(values)), values
+
+
+def _preconditioner(matrix: Any, rank: int, ridge: float, seed: int, structure: Any) -> lx.AbstractLinearOperator:
+    indices = np.sort(np.random.default_rng(seed).choice(matrix.shape[0], rank, replace=False))
+    columns = matrix.columns(indices) if hasattr(matrix, "columns") else np.asarray(matrix)[:, indices]
+    U, L = nystrom(columns, indices)
+    weights = jnp.asarray((L[-1] + ridge) / (L + ridge) - 1.0, structure.dtype)[:, None]
+    basis = jnp.asarray(U, structure.dtype)
+
+    def apply(r: Array) -> Array:
+        return r + basis @ (weights * (basis.T @ r))
+
+    return lx.FunctionLinearOperator(apply, structure, lx.positive_semidefinite_tag)
+
+
+def _check(matrix: Any, y: Any, ridge: float) -> tuple[int, np.ndarray]:
+    n = matrix.shape[0]
+    if len(matrix.shape) != 2 or matrix.shape[1] != n or n == 0:
+        raise UsageError(f"The matrix has shape {matrix.shape}. Remedy: a square one with at least one row.")
+    if not (np.isfinite(ridge) and ridge >= 0):
+        raise UsageError(f"The ridge must be a number >= 0, got {ridge}.")
+    return n, labels(y, n, "y")
+
+
+def _certified(matrix: Any, y: np.ndarray, ridge: float, a: np.ndarray, iterations: int, tolerance: float) -> Solution:
+    product = np.asarray(matrix @ (jnp.asarray(a) if not isinstance(matrix, np.ndarray) else a), np.float64)
+    residual = np.linalg.norm(y - product - ridge * a.astype(np.float64)) / max(np.linalg.norm(y), np.finfo(np.float64).tiny)
+    return Solution(a, float(residual), iterations, bool(residual <= tolerance))

@@ -1,0 +1,90 @@
+"""The study of wide networks: presets, readers of the user's files, slopes, and the whole road at its smallest size."""
+
+import gzip
+import io
+import re
+
+import numpy as np
+import pytest
+
+from parametra.core.errors import DataError, UsageError
+from parametra.core.progress import Progress
+from parametra.report.sections import width
+from parametra.studies import runner
+from parametra.studies.wide import STUDY, data, parts
+
+
+@pytest.mark.parametrize("preset", ["smoke", "mini", "full"])
+def test_presets_resolve(preset):
+    config = STUDY.resolve(preset)
+    assert all(len(network.widths) >= 2 for network in config.networks)  # pyright: ignore[reportAttributeAccessIssue]
+    assert STUDY.about(preset).minutes > 0
+
+
+def test_what_cannot_be_is_refused_in_one_sentence():
+    for override, words in {
+        "training.rate=1.5": "training.rate",
+        "data.name='imagenet'": "data.name",
+        "data.classes=1": "data.classes",
+        "ensemble.width=1": "ensemble.width",
+    }.items():
+        with pytest.raises(UsageError, match=words):
+            STUDY.resolve("smoke", [override])
+
+
+def test_digits_are_whole_and_scaled():
+    x, labels, x_test, labels_test = data.load(data.DataConfig(classes=10), 0)
+    assert len(x) + len(x_test) == len(labels) + len(labels_test) == 1797
+    assert x.shape[1:] == (8, 8, 1)
+    assert (x**2).mean() == pytest.approx(1.0, rel=1e-4)
+    assert set(data.load(data.DataConfig(classes=3), 0)[1]) == {0, 1, 2}
+
+
+def test_mnist_and_cifar_are_read_from_the_users_folder(tmp_path):
+    config = data.DataConfig(name="mnist", classes=10, folder=str(tmp_path))
+    with pytest.raises(DataError, match="train-images-idx3-ubyte is absent.*Remedy"):
+        data.load(config, 0)
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 60_000), ("t10k", 10_000)):
+        images = generator.integers(0, 255, count * 784, np.uint8).tobytes()
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(bytes(16) + images)
+        labels = generator.integers(0, 10, count, np.uint8).tobytes()
+        (tmp_path / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + labels, 1))
+    x, labels, x_test, _ = data.load(config, 0)
+    assert x.shape == (60_000, 28, 28, 1)
+    assert len(x_test) == 10_000
+    assert labels.max() == 9
+    with pytest.raises(DataError, match="data_batch_1.bin is absent"):
+        data.load(data.DataConfig(name="cifar10", folder=str(tmp_path)), 0)
+    for name in [*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]:
+        (tmp_path / f"{name}.bin").write_bytes(np.full(10_000 * 3073, 7, np.uint8).tobytes()[:-1])
+    with pytest.raises(DataError, match="another size"):
+        data.load(data.DataConfig(name="cifar10", folder=str(tmp_path)), 0)
+
+
+def test_a_data_set_that_is_not_embedded_asks_for_its_folder(monkeypatch):
+    monkeypatch.delenv("PARAMETRA_DATA", raising=False)
+    with pytest.raises(UsageError, match="mnist is not embedded.*data.folder=DIR"):
+        data.load(data.DataConfig(name="mnist"), 0)
+
+
+def test_slopes_are_found_with_an_interval_that_holds_them():
+    widths, noise = np.array([32, 128, 512, 2048]), np.random.default_rng(0).normal(size=(4, 8))
+    exponent, low, high = parts.slope(widths, 3.0 * widths[:, None] ** -0.5 * np.exp(0.1 * noise))
+    assert low < -0.5 < high
+    assert exponent == pytest.approx(-0.5, abs=0.05)
+
+
+@pytest.mark.slow
+def test_the_whole_road_leaves_figures_and_a_page(tmp_path):
+    folder = runner.run_study(STUDY, "smoke", tmp_path / "run", progress=Progress(io.StringIO()))
+    rows = {row.name: row for row in folder.metrics()}
+    assert all(np.isfinite(row.value) for row in rows.values())
+    assert any("gap of the loss to the infinite kernel" in name for name in rows)
+    text = (folder.path / "report.html").read_text()
+    assert re.findall(r'<section id="(\w+)"', text) == [
+        "figures", "curves", "width", "distribution", "montecarlo", "speed", "configuration",
+    ]  # fmt: skip
+    assert "no stage has written" not in text
+    assert text.count("<svg") >= 12
+    assert width.TITLE in text
