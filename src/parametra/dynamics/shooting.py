@@ -1,0 +1,136 @@
+r"""Multi-step shooting: whole series against the family's own orbits, the initial states free.
+
+    minimise over theta, x_i   sum_i sum_t |f^t(x_i; mu_i) - y_it|^2
+
+A one-step fit to noisy states has the bias of errors in variables; shooting has not, and below chaos it is well conditioned.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jaxtyping import Array, Float, PyTree
+
+from parametra.dynamics.family import Family
+from parametra.dynamics.series import SeriesSet
+from parametra.dynamics.systems import AbstractSystem
+
+FAR = 1e3  # residual, in units of the data's spread, of a state that escaped
+
+
+class Observed(NamedTuple):
+    """Series side by side: states, which of them exist (0 or 1), controls, spread of the states."""
+
+    states: Float[Array, "series steps state"]
+    weight: Float[Array, "series steps"]
+    control: Float[Array, "series control"]
+    spread: Float[Array, " state"]
+
+
+def observed(data: SeriesSet, keep: np.ndarray | None = None) -> Observed:
+    """The series of `data` as arrays; those where `keep` (series,) fails weigh nothing, so that shapes stay what they were."""
+    values, there = data.padded()
+    weight = there * (np.ones(len(values)) if keep is None else keep)[:, None]
+    spread = np.concatenate(data.series).std(axis=0)
+    parts = (values, weight, data.known, np.where(spread > 0, spread, 1.0))
+    return Observed(*(jnp.asarray(part, jnp.result_type(float)) for part in parts))
+
+
+def orbit_residuals(system: AbstractSystem, starts: Array, seen: Observed) -> Float[Array, "series steps state"]:
+    """(orbit - data) / spread for every series, zero where there is no data, FAR where the orbit escaped."""
+    bound = 1e3 * seen.spread + jnp.abs(seen.states).max(axis=(0, 1))
+
+    def orbit(start: Array, control: Array) -> Array:
+        step = system.at(control)
+
+        def body(x: Array, _: None) -> tuple[Array, Array]:
+            after = step(x)
+            inside = jnp.all(jnp.abs(after) < bound)
+            return jnp.where(inside, after, x), jnp.concatenate([x, jnp.where(inside, 0.0, 1.0)[None]])
+
+        return jax.lax.scan(body, start, None, length=seen.states.shape[1])[1]
+
+    path = jax.vmap(orbit)(starts, seen.control)
+    escaped = jnp.cumsum(path[..., -1], axis=1) - path[..., -1] > 0
+    residual = jnp.where(escaped[..., None], FAR, (path[..., :-1] - seen.states) / seen.spread)
+    return residual * seen.weight[..., None]
+
+
+@eqx.filter_jit
+def shoot(
+    family: Family, spec: PyTree, mask: Array, starts: Array, seen: Observed, ridge: Array, steps: int, free: bool
+) -> tuple[Family, Array, Array]:
+    """The family after Levenberg-Marquardt on whole orbits, the initial states found, and the sum of squared residuals.
+
+    Args:
+        family: where to start.
+        spec: booleans like `family`: which arrays are trained besides the readout.
+        mask: like the readout; zeros stay zero.
+        starts: (series, state), where the initial states start.
+        seen: the data.
+        ridge: penalty on the readout, relative to the mean square.
+        steps: most steps of the solver.
+        free: whether initial states are found; otherwise they stay at `starts`.
+    """
+    spec = eqx.tree_at(lambda f: f.readout, spec, True)
+    trained, fixed = eqx.partition(family, spec)
+    penalty = jnp.sqrt(ridge * seen.weight.sum())
+
+    def unpack(tree: Any) -> tuple[Family, Array]:
+        part, moved = tree
+        whole = eqx.combine(part, fixed)
+        return eqx.tree_at(lambda f: f.readout, whole, whole.readout * mask), starts if moved is None else moved
+
+    def residuals(tree: Any, args: Any) -> Array:
+        whole, initial = unpack(tree)
+        return jnp.concatenate([orbit_residuals(whole, initial, seen).ravel(), penalty * whole.readout.ravel()])
+
+    solver = optx.LevenbergMarquardt(rtol=1e-10, atol=1e-13)
+    begin = (trained, starts if free else None)
+    end = optx.least_squares(residuals, solver, begin, options={"jac": "fwd"}, max_steps=steps, throw=False).value
+    whole, initial = unpack(end)
+    return whole, initial, jnp.sum(orbit_residuals(whole, initial, seen) ** 2)
+
+
+@eqx.filter_jit
+def orbit_error(system: AbstractSystem, seen: Observed, steps: int = 20) -> Array:
+    """(series,) sums of squared residuals of the best orbits of a given system: only the initial states are found."""
+
+    def one(state: Array, weight: Array, control: Array) -> Array:
+        alone = Observed(state[None], weight[None], control[None], seen.spread)
+        residuals = lambda start, args: orbit_residuals(system, start, alone).ravel()  # noqa: E731
+        solver = optx.LevenbergMarquardt(rtol=1e-8, atol=1e-12)
+        end = optx.least_squares(residuals, solver, state[:1], options={"jac": "fwd"}, max_steps=steps, throw=False).value
+        found, begun = (jnp.sum(residuals(start, None) ** 2) for start in (end, state[:1]))
+        return jnp.fmin(found, begun)
+
+    return jax.vmap(one)(seen.states, seen.weight, seen.control)
+
+
+@eqx.filter_jit
+def sensitivity(family: Family, spec: PyTree, starts: Array, seen: Observed, free: bool) -> tuple[Array, Array]:
+    """(J'J of the trained numbers after the initial states are eliminated, residuals), in units of the data's spread.
+
+    The inverse of the first times the variance of the noise is the covariance of the trained numbers: the Cramer-Rao bound where
+    the residuals are those of the right model.
+    """
+    trained, fixed = eqx.partition(family, eqx.tree_at(lambda f: f.readout, spec, True))
+    flat, unravel = jax.flatten_util.ravel_pytree(trained)
+
+    def one(flat: Array, start: Array, state: Array, weight: Array, control: Array) -> Array:
+        alone = Observed(state[None], weight[None], control[None], seen.spread)
+        return orbit_residuals(eqx.combine(unravel(flat), fixed), start[None], alone).ravel()
+
+    def information(start: Array, state: Array, weight: Array, control: Array) -> tuple[Array, Array]:
+        by_theta, by_start = jax.jacfwd(one, argnums=(0, 1))(flat, start, state, weight, control)
+        if free:
+            q, _ = jnp.linalg.qr(by_start)
+            by_theta = by_theta - q @ (q.T @ by_theta)
+        return by_theta.T @ by_theta, one(flat, start, state, weight, control)
+
+    parts, residuals = jax.vmap(information)(starts, seen.states, seen.weight, seen.control)
+    return parts.sum(axis=0), residuals
