@@ -1,7 +1,7 @@
 """From a design and series to a family."""
 
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import equinox as eqx
 import jax
@@ -19,7 +19,8 @@ from parametra.dynamics.one_step import Samples, fit_one_step, inner
 from parametra.dynamics.precision import in_float64
 from parametra.dynamics.scalings import scaling_of
 from parametra.dynamics.series import SeriesSet
-from parametra.dynamics.shooting import Observed, observed, orbit_residuals, sensitivity, shoot
+from parametra.dynamics.sparse import sparse_supports
+from parametra.dynamics.shooting import observed, sensitivity, shoot
 
 SMALLEST_RIDGE = 1e-24  # relative: the least that keeps a singular least-squares problem finite in float64
 
@@ -70,31 +71,42 @@ def fit(design: Design, data: SeriesSet, *, seed: int = 0, keep: np.ndarray | No
     if len(np.unique(data.known[used], axis=0)) < 2:
         raise UsageError("A fit needs series at two values of the control at least. Remedy: keep more series.")
     if design.main == "polynomial" and design.terms:
-        whole = design.model_copy(update={"terms": 0})
+        whole = design.model_copy(update={"terms": 0, "loss": "one-step"})
         known = {} if paths is None else paths
         if whole not in known:
-            known[whole] = _sparse_path(whole, data, used)
+            known[whole] = _sparse(whole, data, used)
         if design.terms not in known[whole]:
-            most = max(known[whole])
-            raise UsageError(f"The library of {whole.label} has {most} terms, {design.terms} were asked. Remedy: fewer.")
-        fitted = known[whole][design.terms]
-        return Fitted(design, fitted.family, fitted.error, fitted.starts, fitted.mask, used)
-    starts = 1 if design.main == "polynomial" else design.restarts
-    best = min((_one_start(design, data, used, seed * 1000 + start) for start in range(starts)), key=lambda fitted: fitted.error)
-    if not np.isfinite(best.error):
+            span = f"{min(known[whole])} to {max(known[whole])}"
+            raise UsageError(f"The library of {whole.label} can keep {span} terms, {design.terms} were asked. Remedy: another number.")
+        fitted = replace(known[whole][design.terms], design=design)
+        return refine(fitted, data) if design.loss == "shooting" else fitted
+    first = np.stack([one[0] for one in data.series])
+    family, error = fit_samples(design, samples_of(design, data, used), seed=seed, time_step=data.time_step)
+    fitted = Fitted(design, family, error, first, np.ones(family.readout.shape), used)
+    return refine(fitted, data) if design.loss == "shooting" else fitted
+
+
+def fit_samples(design: Design, samples: Samples, *, seed: int = 0, time_step: float = 1.0) -> tuple[Family, float]:
+    """The family with the least squared error of its linked quantity on samples (x, z, control, weight), and that error, rms.
+
+    For pairs that are no series, such as states and sub-grid tendencies; the best of `design.restarts` random starts.
+
+    Raises:
+        UsageError: no start gave finite numbers.
+    """
+    best: tuple[Family, float] | None = None
+    ridge = jnp.asarray(max(design.ridge, SMALLEST_RIDGE))
+    for start in range(1 if design.main == "polynomial" else design.restarts):
+        family = build(design, samples, jax.random.key(seed * 1000 + start), time_step)
+        spec = inner(family, design.learn_powers)
+        family, square = fit_one_step(family, spec, samples, ridge, design.steps, design.adam)
+        error = _root(square)
+        if best is None or error < best[1]:
+            best = family, error
+    assert best is not None
+    if not np.isfinite(best[1]):
         raise UsageError(f"The fit of {design.label} gave no finite numbers. Remedy: a larger ridge, or another seed.")
     return best
-
-
-def _one_start(design: Design, data: SeriesSet, used: np.ndarray, seed: int) -> Fitted:
-    family = build(design, data, used, jax.random.key(seed))
-    samples = samples_of(design, data, used)
-    spec = inner(family, design.learn_powers)
-    ridge = jnp.asarray(max(design.ridge, SMALLEST_RIDGE))
-    family, error = fit_one_step(family, spec, samples, ridge, design.steps, design.adam)
-    first = np.stack([one[0] for one in data.series])
-    fitted = Fitted(design, family, _root(error), first, np.ones(family.readout.shape), used)
-    return refine(fitted, data) if design.loss == "shooting" else fitted
 
 
 def refine(fitted: Fitted, data: SeriesSet) -> Fitted:
@@ -135,84 +147,37 @@ def _information(fitted: Fitted, data: SeriesSet) -> tuple[np.ndarray, np.ndarra
     return np.asarray(information)[np.ix_(active, active)], np.asarray(residuals), count
 
 
-def _sparse_path(design: Design, data: SeriesSet, used: np.ndarray) -> dict[int, Fitted]:
-    """All fits from the whole library down to one term, each time without the term that stands out least from its error.
-
-    Source: stepwise sparse regression, Boninsegna, Nueske & Clementi (2018, J. Chem. Phys. 148, 241723); ours drops by the ratio
-    of a coefficient to its standard error, so that units do not matter, and can refit by shooting after each term.
-    """
-    family = build(design, data, used, jax.random.key(0))
-    x, z, control, weight = (np.asarray(part) for part in samples_of(design, data, used))
+def _sparse(design: Design, data: SeriesSet, used: np.ndarray) -> dict[int, Fitted]:
+    """One-step fits of the library with every number of terms that the stepwise search gives."""
+    samples = samples_of(design, data, used)
+    family = build(design, samples, jax.random.key(0), data.time_step)
+    x, z, control, weight = (np.asarray(part) for part in samples)
     features = np.asarray(jax.vmap(family.features)(jnp.asarray(x), jnp.asarray(control))).reshape(len(x), -1)[weight > 0]
-    targets = z[weight > 0]
-    shape = family.readout.shape
-    mask = np.ones((shape[0], shape[2], shape[1]))
-    path: dict[int, Fitted] = {}
-    start = np.stack([one[0] for one in data.series])
-    while mask.sum() >= max(1, shape[1]):
-        active = mask.reshape(-1, shape[1])
-        columns = [_least_squares(features, targets[:, i], active[:, i] > 0) for i in range(shape[1])]
-        values, ratios, error = (np.stack(parts, axis=-1) for parts in zip(*columns, strict=True))
-        readout = values.reshape(mask.shape).transpose(0, 2, 1)
-        moved = eqx.tree_at(lambda f: f.readout, family, jnp.asarray(readout))
-        scale = float(np.sqrt(np.mean((error / targets.std(axis=0)) ** 2)))
-        fitted = Fitted(design, moved, scale, start, mask.transpose(0, 2, 1).copy(), used)
-        if design.loss == "shooting":
-            fitted = refine(fitted, data)
-            shot = _ratios(fitted, data)
-            ratios = shot.reshape(shape).transpose(0, 2, 1).reshape(-1, shape[1]) if shot is not None else ratios
-        path[int(mask.sum())] = fitted
-        weakest = np.where(active > 0, ratios, np.inf)
-        weakest[:, active.sum(axis=0) <= 1] = np.inf  # one term at least for every variable
-        if not np.isfinite(weakest).any():
-            break
-        mask.reshape(-1, shape[1])[np.unravel_index(np.argmin(weakest), weakest.shape)] = 0.0
-    return path
-
-
-def _least_squares(features: np.ndarray, target: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(coefficients, |coefficient| / standard error up to a common factor, rms residual) on the active columns."""
-    size = np.linalg.norm(features[:, active], axis=0)
-    q, r = np.linalg.qr(features[:, active] / np.where(size > 0, size, 1.0))
-    inverse = np.linalg.pinv(r)
-    coefficient = inverse @ (q.T @ target)
-    deviation = np.linalg.norm(inverse, axis=1)
-    residual = target - q @ (r @ coefficient)
-    spread = np.sqrt(np.mean(residual**2)) + 1e-300
-    values, ratios = np.zeros(len(active)), np.zeros(len(active))
-    values[active] = coefficient / np.where(size > 0, size, 1.0)
-    ratios[active] = np.abs(coefficient) / (deviation * spread + 1e-300)
-    return values, ratios, spread
-
-
-def _ratios(fitted: Fitted, data: SeriesSet) -> np.ndarray | None:
-    """|coefficient| / standard error by shooting, None where the orbits are of no use."""
-    information, residuals, _ = _information(fitted, data)
-    if not np.all(np.isfinite(information)) or not np.all(np.isfinite(residuals)):
-        return None
-    values, found = np.asarray(fitted.family.readout).ravel(), np.zeros(fitted.mask.size)
-    deviation = np.sqrt(np.maximum(np.diag(np.linalg.pinv(information, hermitian=True)), 1e-300))
-    active = fitted.mask.ravel() > 0
-    found[active] = np.abs(values[active]) / deviation
+    moving, states, bodies = family.readout.shape
+    starts = np.stack([one[0] for one in data.series])
+    found = {}
+    for support in sparse_supports(features, z[weight > 0]):
+        mask, values = (part.reshape(moving, bodies, states).transpose(0, 2, 1) for part in (support.mask, support.values))
+        moved = eqx.tree_at(lambda f: f.readout, family, jnp.asarray(values))
+        found[int(mask.sum())] = Fitted(design, moved, support.error, starts, mask, used)
     return found
 
 
-def build(design: Design, data: SeriesSet, used: np.ndarray, key: jax.Array) -> Family:
-    """The family of a design before it is fitted, in coordinates that suit the data."""
-    link = LINKS[design.link]
-    x, z, numbers = linked(data.where(used), link)
-    control = data.where(used).known[numbers]
+def build(design: Design, samples: Samples, key: jax.Array, time_step: float = 1.0) -> Family:
+    """The family of a design before it is fitted, in coordinates that suit the samples that weigh something."""
+    x, z, control, weight = (np.asarray(part) for part in samples)
+    x, z, control = x[weight > 0], z[weight > 0], control[weight > 0]
     body_key, move_key, direction_key = jax.random.split(key, 3)
     coefficients = make_coefficients(design.coefficients, design.order, control.shape[1], move_key)
-    inputs = data.dimension + (control.shape[1] if coefficients.joins else 0)
+    inputs = x.shape[1] + (control.shape[1] if coefficients.joins else 0)
     body = Library(inputs, design.degree) if design.main == "polynomial" else Network.init(
         body_key, inputs, design.hidden, design.activation
     )  # fmt: skip
     raw = design.main == "polynomial"
     scaling = scaling_of(x, z, control, design.powers, design.out_powers, raw)
     directions = _directions(body, coefficients.count, direction_key) if design.varies == "all" else None
-    readout = jnp.zeros((1 + coefficients.count, data.dimension, body.count))
-    family = Family(body, directions, readout, coefficients, scaling, link, data.dimension, data.time_step)
+    readout = jnp.zeros((1 + coefficients.count, z.shape[1], body.count))
+    family = Family(body, directions, readout, coefficients, scaling, LINKS[design.link], x.shape[1], time_step)
     return jax.tree.map(lambda a: a.astype(jnp.result_type(float)) if eqx.is_inexact_array(a) else a, family)
 
 
@@ -231,13 +196,6 @@ def samples_of(design: Design, data: SeriesSet, used: np.ndarray) -> Samples:
     parts = (x, z, data.known[numbers], used[numbers].astype(np.float64))
     x, z, control, weight = (jnp.asarray(part, jnp.result_type(float)) for part in parts)
     return x, z, control, weight
-
-
-def predicted_orbits(fitted: Fitted, data: SeriesSet) -> np.ndarray:
-    """Residuals (series, steps, state) of the fitted orbits, in units of the states' spread."""
-    with jax.enable_x64(True):
-        seen: Observed = observed(data)
-        return np.asarray(orbit_residuals(fitted.family, jnp.asarray(fitted.starts), seen))
 
 
 def _root(value: jax.Array) -> float:

@@ -40,6 +40,12 @@ TILES: dict[str, tuple[tuple[str, str], ...]] = {
         ("zonal temperature, rms error", r"rms.*temperature|temperature.*rms"),
         ("rain profile, correlation", r"rain.*(correlation|profile|\br\b)|precipitation.*(profile|correlation)"),
     ),
+    "extrapolation": (
+        ("onset of chaos, error, any design", r"logistic, cov, noise 0: error of accumulation$"),
+        ("onset of chaos, error, networks alone", r"networks alone: error of accumulation$"),
+        ("Lyapunov exponents, agreement of sign", r"lyapunov exponent, agreement"),
+        ("Lorenz-96 at F = 32, offline R²", r"lorenz 96.*offline r2$"),
+    ),
 }
 # the climate is kept when all of these that have a target reach it
 CLIMATE_KEPT = r"(mean.*temperature|temperature.*rms|rms.*temperature|precipitable|rain.*(profile|correlation)|days survived)"

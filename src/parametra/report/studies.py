@@ -9,6 +9,7 @@ from parametra.report.section import Section
 COMMON = ("speed", "configuration")
 STUDIES: dict[str, tuple[str, ...]] = {
     "climate": ("world", "comparison", "skill", "ceiling", "drift", "budgets", "speed", "configuration", "limits"),
+    "extrapolation": ("bifurcation", "landmarks", "designs", "others", "subgrid", "speed", "configuration", "reservations"),
 }
 
 

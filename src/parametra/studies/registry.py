@@ -6,7 +6,7 @@ import importlib
 from parametra.core.errors import UsageError
 from parametra.studies.base import Study
 
-STUDIES = {"climate": "parametra.studies.climate"}
+STUDIES = {"climate": "parametra.studies.climate", "extrapolation": "parametra.studies.extrapolation"}
 
 
 def find(name: str) -> Study:
