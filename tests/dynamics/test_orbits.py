@@ -31,7 +31,9 @@ def test_exponents_sum_to_the_mean_contraction():
 
 def test_the_leading_exponent_is_the_same_by_both_ways():
     both = diagram(HENON, np.array([1.4]), np.array([0.1, 0.1]), burn=200, steps=3000, every=3000).exponents[0]
-    assert lyapunov_spectrum(HENON, np.array([1.4]), np.array([0.1, 0.1]), burn=200, steps=3000)[0, 0] == pytest.approx(both, abs=2e-3)
+    assert lyapunov_spectrum(HENON, np.array([1.4]), np.array([0.1, 0.1]), burn=200, steps=3000)[0, 0] == pytest.approx(
+        both, abs=2e-3
+    )
 
 
 def test_an_escape_is_said_and_the_other_orbits_stay():
@@ -49,7 +51,9 @@ def test_thinning_keeps_every_nth_state():
     assert thin.exponents[0] == pytest.approx(whole.exponents[0], abs=1e-12)
 
 
-@pytest.mark.parametrize(("control", "start"), [(np.zeros((2, 1, 1)), np.zeros(1)), (np.zeros(2), np.zeros(2)), (np.zeros(2), np.zeros((3, 1)))])
+@pytest.mark.parametrize(
+    ("control", "start"), [(np.zeros((2, 1, 1)), np.zeros(1)), (np.zeros(2), np.zeros(2)), (np.zeros(2), np.zeros((3, 1)))]
+)
 def test_shapes_that_do_not_fit_are_refused(control, start):
     with pytest.raises(UsageError, match="Remedy"):
         diagram(LOGISTIC, control, start, burn=0, steps=1)

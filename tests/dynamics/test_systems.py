@@ -14,7 +14,9 @@ START, RHO = np.array([1.0, 2.0, 20.0]), 24.0
 
 
 def reference(time):
-    slope = lambda t, x: [10 * (x[1] - x[0]), x[0] * (RHO - x[2]) - x[1], x[0] * x[1] - 8 / 3 * x[2]]
+    def slope(t, x):
+        return [10 * (x[1] - x[0]), x[0] * (RHO - x[2]) - x[1], x[0] * x[1] - 8 / 3 * x[2]]
+
     return solve_ivp(slope, (0, time), START, method="DOP853", rtol=1e-12, atol=1e-12).y[:, -1]
 
 
@@ -72,7 +74,9 @@ def test_a_system_that_escapes_makes_no_series():
 
 
 def test_the_same_seed_gives_the_same_series_and_burn_in_only_shifts():
-    start = lambda rng: rng.uniform(0, 1, 1)
+    def start(rng):
+        return rng.uniform(0, 1, 1)
+
     r = np.array([2.9, 3.3])
     first, again = (simulate(LOGISTIC, r, 30, start, seed=3, noise=0.01, repeats=2) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first.series, again.series, strict=True))

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from parametra.dynamics.continuation import Branch as Branch
     from parametra.dynamics.continuation import follow as follow
     from parametra.dynamics.design import Design as Design
-    from parametra.dynamics.orbits import Diagram as Diagram
-    from parametra.dynamics.orbits import diagram as diagram
-    from parametra.dynamics.orbits import lyapunov_spectrum as lyapunov_spectrum
     from parametra.dynamics.exact import HENON as HENON
     from parametra.dynamics.exact import LOGISTIC as LOGISTIC
     from parametra.dynamics.exact import LORENZ63 as LORENZ63
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
     from parametra.dynamics.family import Family as Family
     from parametra.dynamics.fitting import Fitted as Fitted
     from parametra.dynamics.fitting import fit as fit
-    from parametra.dynamics.trust import Guard as Guard
-    from parametra.dynamics.trust import guard as guard
     from parametra.dynamics.landmarks import Landmarks as Landmarks
     from parametra.dynamics.landmarks import find_landmarks as find_landmarks
     from parametra.dynamics.latent import Discovered as Discovered
@@ -51,6 +46,9 @@ if TYPE_CHECKING:
     from parametra.dynamics.lorenz96 import Lorenz96 as Lorenz96
     from parametra.dynamics.lorenz96 import PolynomialClosure as PolynomialClosure
     from parametra.dynamics.lorenz96 import fit_polynomial as fit_polynomial
+    from parametra.dynamics.orbits import Diagram as Diagram
+    from parametra.dynamics.orbits import diagram as diagram
+    from parametra.dynamics.orbits import lyapunov_spectrum as lyapunov_spectrum
     from parametra.dynamics.selection import Selection as Selection
     from parametra.dynamics.selection import select as select
     from parametra.dynamics.series import SeriesSet as SeriesSet
@@ -59,6 +57,8 @@ if TYPE_CHECKING:
     from parametra.dynamics.systems import AbstractSystem as AbstractSystem
     from parametra.dynamics.systems import Flow as Flow
     from parametra.dynamics.systems import Map as Map
+    from parametra.dynamics.trust import Guard as Guard
+    from parametra.dynamics.trust import guard as guard
 else:
     from parametra.core.lazy import lazy_names
 

@@ -1,8 +1,8 @@
 r"""Parameterization networks: from a control to the coefficients c_k(mu) of theta(mu) = theta_0 + sum_k c_k(mu) theta_k.
 
-All members fill the same formula, so a family, its fit and its analysis do not know which one they have. The `Hypernetwork` is our
-reconstruction of the architecture of Tan (2019, arXiv 1902.03440), of which only the abstract is known to us: a network that gives
-the weights of a return map. Saturating networks do not extrapolate; low-order dependence does, where it is true.
+All members fill the same formula, so a family, its fit and its analysis do not know which one they have. The `Hypernetwork` is
+our reconstruction of the architecture of Tan (2019, arXiv 1902.03440), of which only the abstract is known to us: a network that
+gives the weights of a return map. Saturating networks do not extrapolate; low-order dependence does, where it is true.
 """
 
 import itertools

@@ -1,7 +1,7 @@
 """Fixed points and cycles followed through the control, with their stability, around folds too: pseudo-arclength continuation.
 
-Source: Keller (1977), Numerical solution of bifurcation and nonlinear eigenvalue problems. For a flow, a fixed point of its step is
-an equilibrium; a period counts steps, so limit cycles of flows are not covered.
+Source: Keller (1977), Numerical solution of bifurcation and nonlinear eigenvalue problems. For a flow, a fixed point of its step
+is an equilibrium; a period counts steps, so limit cycles of flows are not covered.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def follow(
     system: AbstractSystem, state: np.ndarray, control: float, until: tuple[float, float], *, period: int = 1,
     step: float = 0.01, most: int = 2000,
 ) -> Branch:  # fmt: skip
-    """The branch of cycles through the one near `state` at `control`, in the direction of growing control, until it leaves `until`.
+    """The branch of cycles through the one near `state` at `control`, growing control first, until it leaves `until`.
 
     Args:
         system: exact or learned, with one control.

@@ -19,8 +19,8 @@ from parametra.dynamics.one_step import Samples, fit_one_step, inner
 from parametra.dynamics.precision import in_float64
 from parametra.dynamics.scalings import scaling_of
 from parametra.dynamics.series import SeriesSet
-from parametra.dynamics.sparse import sparse_supports
 from parametra.dynamics.shooting import observed, sensitivity, shoot
+from parametra.dynamics.sparse import sparse_supports
 
 SMALLEST_RIDGE = 1e-24  # relative: the least that keeps a singular least-squares problem finite in float64
 
@@ -77,7 +77,9 @@ def fit(design: Design, data: SeriesSet, *, seed: int = 0, keep: np.ndarray | No
             known[whole] = _sparse(whole, data, used)
         if design.terms not in known[whole]:
             span = f"{min(known[whole])} to {max(known[whole])}"
-            raise UsageError(f"The library of {whole.label} can keep {span} terms, {design.terms} were asked. Remedy: another number.")
+            raise UsageError(
+                f"The library of {whole.label} can keep {span} terms, {design.terms} were asked. Remedy: another number."
+            )
         fitted = replace(known[whole][design.terms], design=design)
         return refine(fitted, data) if design.loss == "shooting" else fitted
     first = np.stack([one[0] for one in data.series])

@@ -1,9 +1,10 @@
 """Where the dynamics of a one-dimensional map with one hump changes, to many digits: a sharper score than any picture.
 
 With c the critical point of the map at a control and x_n its orbit, x_0 = c: superstable cycles of period 2^n close, x_{2^n} = c;
-they accumulate at the onset of chaos; two bands merge where x_4 = x_3; the attractor ends in a boundary crisis where x_3 = x_2; the
-window of period 3 opens by a tangent bifurcation, f^3(x) = x with (f^3)'(x) = 1. Source: Collet & Eckmann (1980), Iterated maps on
-the interval as dynamical systems.
+they accumulate at the onset of chaos; two bands merge where x_4 = x_3; the attractor ends in a boundary crisis where x_3 = x_2;
+the window of period 3 opens by a tangent bifurcation, f^3(x) = x with (f^3)'(x) = 1.
+
+Source: Collet & Eckmann (1980), Iterated maps on the interval as dynamical systems.
 """
 
 from collections.abc import Callable
@@ -151,7 +152,7 @@ def _first_root(
     orbits: Orbits, function: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, seen: np.ndarray,
     accept: Callable[[np.ndarray], bool] = lambda _: True,
 ) -> float:  # fmt: skip
-    """The first control on `grid` where the function of the critical orbit changes sign, refined by Brent's method; NaN if none."""
+    """The first control on `grid` where the function of the critical orbit changes sign, by Brent's method; NaN if none."""
     values = function(seen) if len(seen) else np.zeros(0)
     for index in np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0):
         if max(abs(values[index]), abs(values[index + 1])) > 1e3:
@@ -174,7 +175,9 @@ def _tangent(system: AbstractSystem, x: float, mu: float, low: float, high: floa
     """The tangent bifurcation of period 3 near a superstable cycle of period 3; NaN if Newton's method finds none."""
     point, converged = _tangent_point(system, jnp.asarray([x, mu]))
     state, control = (float(value) for value in point)
-    return control if converged and low < control < mu and np.isfinite(state) and mu - control < 0.1 * (high - low) else float("nan")
+    return (
+        control if converged and low < control < mu and np.isfinite(state) and mu - control < 0.1 * (high - low) else float("nan")
+    )
 
 
 @eqx.filter_jit

@@ -52,8 +52,8 @@ def discover(data: SeriesSet, design: Design, *, seed: int = 0, steps: int = 100
     """
     if len(data.series) < 3 or design.coefficients != "affine":
         raise UsageError(
-            f'An unknown control needs three series at least (found {len(data.series)}) and coefficients = "affine" (found '
-            f'"{design.coefficients}"): any curve through the numbers would do otherwise. Remedy: more series, or a known control.'
+            f"An unknown control needs three series at least (found {len(data.series)}) and affine coefficients (found "
+            f'"{design.coefficients}"): any curve through the numbers would do otherwise. Remedy: more series, or a control.'
         )
     start = _first_guess(data, design)
     blank = data.with_control(start)

@@ -1,7 +1,7 @@
 """What the main network predicts of the next state. The link decides in which quantity dependence on the control is simple.
 
-A wrong link makes an affine family worse than a plain network (Ricker: affine in log(x'/x), not in x'), so links are candidates of
-edge validation like everything else.
+A wrong link makes an affine family worse than a plain network (Ricker: affine in log(x'/x), not in x'), so links are candidates
+of edge validation like everything else.
 """
 
 from abc import abstractmethod
@@ -40,7 +40,7 @@ class Identity(AbstractLink):
         return predict(state)
 
     def targets(self, series: np.ndarray, time_step: float) -> tuple[np.ndarray, np.ndarray]:
-        """x'."""
+        """X'."""
         return series[:-1], series[1:]
 
 
@@ -48,11 +48,11 @@ class Residual(AbstractLink):
     """The prediction is x' - x."""
 
     def advance(self, predict: Callable[[State], State], state: State, time_step: float) -> State:
-        """x + prediction."""
+        """X + prediction."""
         return state + predict(state)
 
     def targets(self, series: np.ndarray, time_step: float) -> tuple[np.ndarray, np.ndarray]:
-        """x' - x."""
+        """X' - x."""
         return series[:-1], np.diff(series, axis=0)
 
 
@@ -60,7 +60,7 @@ class LogRatio(AbstractLink):
     """The prediction is log(x' / x), for states that stay positive: the growth rate of a population."""
 
     def advance(self, predict: Callable[[State], State], state: State, time_step: float) -> State:
-        """x exp(prediction)."""
+        """X exp(prediction)."""
         return state * jnp.exp(predict(state))
 
     def targets(self, series: np.ndarray, time_step: float) -> tuple[np.ndarray, np.ndarray]:

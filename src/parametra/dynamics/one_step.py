@@ -1,8 +1,8 @@
 r"""One-step fit: the last layer by least squares, everything before it by Levenberg-Marquardt through that solution.
 
 For fixed features the best readout B is that of a ridge regression, A B = v; what is left of the residual is a function of the
-inner parameters alone (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413). A network whose inner layers have
-tens of parameters is then fitted to a precision that gradient steps on all parameters do not reach.
+inner parameters alone (variable projection: Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413). A network whose inner layers
+have tens of parameters is then fitted to a precision that gradient steps on all parameters do not reach.
 """
 
 from typing import Any
@@ -16,7 +16,9 @@ from jaxtyping import Array, Float, PyTree
 
 from parametra.dynamics.family import Family
 
-Samples = tuple[Float[Array, "sample state"], Float[Array, "sample state"], Float[Array, "sample control"], Float[Array, " sample"]]
+Samples = tuple[
+    Float[Array, "sample state"], Float[Array, "sample state"], Float[Array, "sample control"], Float[Array, " sample"]
+]
 
 
 def inner(family: Family, learn_powers: bool = False) -> PyTree:

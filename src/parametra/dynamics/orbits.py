@@ -1,4 +1,4 @@
-"""Long orbits at many values of the control at once: bifurcation diagrams and Lyapunov exponents, of exact and learned systems alike."""
+"""Long orbits at many controls at once: bifurcation diagrams and Lyapunov exponents, of exact and learned systems alike."""
 
 from typing import NamedTuple
 
@@ -100,9 +100,7 @@ def _orbits(
 
 
 @eqx.filter_jit
-def _spectra(
-    system: AbstractSystem, controls: Array, starts: Array, burn: int, steps: int, bound: Array
-) -> tuple[Array, Array]:
+def _spectra(system: AbstractSystem, controls: Array, starts: Array, burn: int, steps: int, bound: Array) -> tuple[Array, Array]:
     def orbit(start: Array, control: Array) -> tuple[Array, Array]:
         step = system.at(control)
 

@@ -187,8 +187,8 @@ def _as_states(values: np.ndarray, number: int) -> np.ndarray:
     if bad.any():
         step = int(np.argmax(bad.any(axis=1)))
         raise DataError(
-            f"Series {number} holds {states[step][bad[step]][0]} at step {step}. Likely cause: a gap in the record, or a state that "
-            "escaped to infinity. Remedy: cut it into series without gaps, or leave it out."
+            f"Series {number} holds {states[step][bad[step]][0]} at step {step}. Likely cause: a gap in the record, or a state "
+            "that escaped to infinity. Remedy: cut it into series without gaps, or leave it out."
         )
     return states
 
@@ -202,7 +202,7 @@ def _as_control(values: np.ndarray, count: int) -> np.ndarray:
         raise DataError("The control holds values that are not finite. Remedy: leave those series out, or control=None.")
     if np.any(np.ptp(control, axis=0) == 0):
         raise DataError(
-            f"All series are at one value of the control, {control[0].tolist()}. Likely cause: one experiment only. Remedy: series "
-            "at two values at least; nothing can be said about others from one."
+            f"All series are at one value of the control, {control[0].tolist()}. Likely cause: one experiment only. Remedy: "
+            "series at two values at least; nothing can be said about others from one."
         )
     return control

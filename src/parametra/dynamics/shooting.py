@@ -61,27 +61,46 @@ def orbit_residuals(system: AbstractSystem, starts: Array, seen: Observed) -> Fl
     return residual * seen.weight[..., None]
 
 
-def settle(system: AbstractSystem, starts: Array, seen: Observed, rounds: int) -> Array:
-    """Initial states moved to where the orbits fit best: `rounds` Gauss-Newton steps of each series, kept where they help.
+def settle(system: AbstractSystem, starts: Array, seen: Observed, rounds: int) -> tuple[Array, Array]:
+    """(initial states moved to where the orbits fit best, orthonormal directions in which they move the residuals).
 
-    Unrolled inside the fit of theta, they eliminate the initial states from it: a dense problem in theta alone is left.
+    `rounds` Gauss-Newton steps of each series, kept where they help; directions are (series, steps * state, state).
     """
 
-    def one(start: Array, state: Array, weight: Array, control: Array) -> Array:
+    def one(start: Array, state: Array, weight: Array, control: Array) -> tuple[Array, Array]:
         alone = Observed(state[None], weight[None], control[None], seen.spread)
-        residuals = lambda x: orbit_residuals(system, x[None], alone).ravel()  # noqa: E731
 
-        def better(x: Array, _: None) -> tuple[Array, None]:
-            r, jacobian = residuals(x), jax.jacfwd(residuals)(x)
+        def residuals(x: Array) -> tuple[Array, Array]:
+            r = orbit_residuals(system, x[None], alone).ravel()
+            return r, r
+
+        def better(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
+            x, proposed = carry
+            jacobian, r = jax.jacfwd(residuals, has_aux=True)(proposed)
+            helps = jnp.sum(r**2) <= jnp.sum(residuals(x)[0] ** 2)
             normal = jacobian.T @ jacobian
-            normal += 1e-12 * jnp.trace(normal) * jnp.eye(x.size) + 1e-30 * jnp.eye(x.size)
-            moved = x - jnp.linalg.solve(normal, jacobian.T @ r)
-            moved = jnp.where(jnp.isfinite(moved), moved, x)
-            return jnp.where(jnp.sum(residuals(moved) ** 2) <= jnp.sum(r**2), moved, x), None
+            normal += (1e-12 * jnp.trace(normal) + 1e-30) * jnp.eye(x.size)
+            moved = proposed - jnp.linalg.solve(normal, jacobian.T @ r)
+            return (jnp.where(helps, proposed, x), jnp.where(helps & jnp.isfinite(moved), moved, x)), None
 
-        return jax.lax.scan(better, start, None, length=rounds)[0]
+        (x, _), _ = jax.lax.scan(better, (start, start), None, length=rounds + 1)
+        return x, jnp.linalg.qr(jax.jacfwd(residuals, has_aux=True)(x)[0])[0]
 
     return jax.vmap(one)(starts, seen.states, seen.weight, seen.control)
+
+
+def reduced_residuals(system: AbstractSystem, starts: Array, seen: Observed, free: bool) -> Array:
+    """Residuals of the orbits from their best initial states, as a function of the system alone.
+
+    Variable projection in Kaufman's form (1975, BIT 15, 49): with the initial states settled, what they can still change is
+    projected out of the residuals, so the derivative is that of the reduced problem, and none is taken through the settling.
+    """
+    if not free:
+        return orbit_residuals(system, starts, seen).ravel()
+    held = jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf, system)
+    initial, moves = jax.tree.map(jax.lax.stop_gradient, settle(held, starts, seen, ROUNDS))
+    residual = orbit_residuals(system, initial, seen).reshape(len(starts), -1)
+    return (residual - jnp.einsum("srd,sd->sr", moves, jnp.einsum("srd,sr->sd", moves, residual))).ravel()
 
 
 @eqx.filter_jit
@@ -103,7 +122,6 @@ def shoot(
     spec = eqx.tree_at(lambda f: f.readout, spec, True)
     trained, fixed = eqx.partition(family, spec)
     penalty = jnp.sqrt(ridge * seen.weight.sum())
-    rounds = ROUNDS if free else 0
 
     def unpack(part: Any) -> Family:
         whole = eqx.combine(part, fixed)
@@ -111,20 +129,19 @@ def shoot(
 
     def residuals(part: Any, args: Any) -> Array:
         whole = unpack(part)
-        path = orbit_residuals(whole, settle(whole, starts, seen, rounds), seen)
-        return jnp.concatenate([path.ravel(), penalty * whole.readout.ravel()])
+        return jnp.concatenate([reduced_residuals(whole, starts, seen, free), penalty * whole.readout.ravel()])
 
     solver = optx.LevenbergMarquardt(rtol=1e-8, atol=1e-12)
     end = optx.least_squares(residuals, solver, trained, options={"jac": "fwd"}, max_steps=steps, throw=False).value
     whole = unpack(end)
-    initial = settle(whole, starts, seen, rounds)
+    initial = settle(whole, starts, seen, ROUNDS)[0] if free else starts
     return whole, initial, jnp.sum(orbit_residuals(whole, initial, seen) ** 2)
 
 
 @eqx.filter_jit
 def orbit_error(system: AbstractSystem, seen: Observed) -> Array:
     """(series,) sums of squared residuals of the best orbits of a given system: only the initial states are found."""
-    starts = settle(system, seen.states[:, 0], seen, 2 * ROUNDS)
+    starts = settle(system, seen.states[:, 0], seen, 2 * ROUNDS)[0]
     return jnp.sum(orbit_residuals(system, starts, seen) ** 2, axis=(1, 2))
 
 

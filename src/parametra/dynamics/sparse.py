@@ -1,8 +1,8 @@
 """Which terms of a library? A stepwise search: drop the term that is missed least, then swap terms while that helps.
 
-Source: stepwise sparse regression, Boninsegna, Nueske & Clementi (2018, J. Chem. Phys. 148, 241723), with the exchanges of floating
-selection, Pudil, Novovicova & Kittler (1994, Pattern Recogn. Lett. 15, 1119). A term is judged by the residual that its absence
-leaves, so units and scales do not matter, and no threshold has to be chosen: edge validation chooses the number of terms.
+Source: stepwise sparse regression, Boninsegna, Nueske & Clementi (2018, J. Chem. Phys. 148, 241723), with the exchanges of
+floating selection, Pudil, Novovicova & Kittler (1994, Pattern Recogn. Lett. 15, 1119). A term is judged by the residual that its
+absence leaves, so units and scales do not matter, and no threshold has to be chosen: edge validation chooses the number of terms.
 """
 
 from collections.abc import Iterator

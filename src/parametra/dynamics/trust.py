@@ -14,9 +14,9 @@ import numpy as np
 
 from parametra.core.errors import UsageError
 from parametra.dynamics.attractors import wasserstein
-from parametra.dynamics.orbits import diagram
 from parametra.dynamics.family import Family
 from parametra.dynamics.fitting import Fitted, covariance
+from parametra.dynamics.orbits import diagram
 from parametra.dynamics.precision import in_float64
 from parametra.dynamics.series import SeriesSet
 
@@ -68,7 +68,8 @@ def guard(
         edge: controls that edge validation held out; with them, what is further from the data than `reach` times the width of the
             edge is flagged "far".
         draws: copies drawn from the covariance of the chosen fit; none for a network with trained inner layers.
-        burn, steps: of the orbits that are compared.
+        burn: steps before orbits are compared.
+        steps: steps that are compared.
         seed: of the draws and the start states.
         reach: see `edge`.
 
@@ -93,7 +94,12 @@ def guard(
     spread = np.max([_distances(mine, run.states) for run in runs[1:]], axis=0)
     limit = TIMES_FLOOR * np.maximum(np.nan_to_num(floor), typical)
     flags = np.stack(
-        [runs[0].escaped | other.escaped, _distances(mine, other.states) > limit, ~(spread <= limit), _far(values, data, edge, reach)],
+        [
+            runs[0].escaped | other.escaped,
+            _distances(mine, other.states) > limit,
+            ~(spread <= limit),
+            _far(values, data, edge, reach),
+        ],
         axis=1,
     )
     return Guard(values, flags, spread, np.maximum(np.nan_to_num(floor), typical), len(families))

@@ -47,7 +47,9 @@ def exponents(r: np.ndarray, exact: np.ndarray, learned: np.ndarray, low: float,
     return drawn.svg
 
 
-def dots(groups: Mapping[str, Sequence[np.ndarray]], categories: Sequence[str], title: str, unit: str, least: float = 1e-16) -> str:
+def dots(
+    groups: Mapping[str, Sequence[np.ndarray]], categories: Sequence[str], title: str, unit: str, least: float = 1e-16
+) -> str:
     """SVG of every seed's value (log scale) by category and group, medians as bars; values that are not finite at the top."""
     colours = (BLUE, VERMILION, BLACK, GREEN)
     with panel(width=5.2, height=3.4, left=0.15) as drawn:

@@ -8,8 +8,9 @@ from parametra.report.section import Figure, Panels, Section, missing
 
 TITLE = "The diagram"
 LEAD = (
-    "A network saw only series from the shaded range, none of them chaotic. To the right of it nothing was ever shown to it: what is "
-    "drawn there is the same network at other values of r. The first seed, whatever its rank; medians over seeds are among the figures."
+    "A network saw only series from the shaded range, none of them chaotic. To the right of it nothing was ever shown to it: "
+    "what is drawn there is the same network at other values of r. The first seed, whatever its rank; medians over seeds are "
+    "among the figures."
 )
 
 
@@ -25,7 +26,9 @@ def section(run: RunReader) -> Section | None:
     escaped = int(np.isnan(states[1]).all(axis=1).sum())
     note = f" The learned family escapes at {escaped} of {len(r)} values." if escaped else ""
     figures = (
-        Figure(first, f"{len(r)} values of r, the last of {states.shape[2]} states at each. Grey shows where blue misses it.{note}"),
+        Figure(
+            first, f"{len(r)} values of r, the last of {states.shape[2]} states at each. Grey shows where blue misses it.{note}"
+        ),
         Figure(second, "Largest Lyapunov exponent per step; above zero is chaos. Dips are periodic windows."),
     )
     return Section("bifurcation", TITLE, LEAD, (Panels(figures, columns=1),))

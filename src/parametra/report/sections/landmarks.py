@@ -9,8 +9,9 @@ from parametra.report.section import Figure, Note, Panels, Part, Section, Table,
 
 TITLE = "Landmarks"
 LEAD = (
-    "Onset of chaos, opening of the window of period 3, merging of bands, crisis: controls at which the learned map itself changes, "
-    "found by root finding to many digits. A landmark that was not found is drawn at the top and counts as infinitely wrong."
+    "Onset of chaos, opening of the window of period 3, merging of bands, crisis: controls at which the learned map itself "
+    "changes, found by root finding to many digits. A landmark that was not found is drawn at the top and counts as infinitely "
+    "wrong."
 )
 WORDS = {"accumulation": "onset of chaos", "period3": "period 3", "band_merging": "band merging", "crisis": "crisis"}
 
@@ -23,13 +24,19 @@ def section(run: RunReader) -> Section | None:
     names = [WORDS[str(name)] for name in fields.landmark.values]
     figures = []
     for noise in fields.noise.values:
-        groups = {f"regime {regime}": list(fields.error.sel(regime=regime, noise=noise).values.T) for regime in fields.regime.values}
+        groups = {
+            f"regime {regime}": list(fields.error.sel(regime=regime, noise=noise).values.T) for regime in fields.regime.values
+        }
         title = "No noise" if noise == 0 else f"Noise of {noise:g}"
-        figures.append(Figure(dots(groups, names, title, "error in r"), "Every seed a dot, medians as bars; any design in the pool."))
+        figures.append(
+            Figure(dots(groups, names, title, "error in r"), "Every seed a dot, medians as bars; any design in the pool.")
+        )
     networks = run.fields("networks")
     if networks is not None:
         groups = {"trained networks alone": list(networks.error.values.T)}
-        figures.append(Figure(dots(groups, names, "Networks alone, no noise", "error in r"), "Regime cov; design by edge validation."))
+        figures.append(
+            Figure(dots(groups, names, "Networks alone, no noise", "error in r"), "Regime cov; design by edge validation.")
+        )
     rows = []
     for regime in fields.regime.values:
         for noise in fields.noise.values:
@@ -40,10 +47,14 @@ def section(run: RunReader) -> Section | None:
             chosen = f"{designs[np.argmax(counts)]} ({counts.max()} of {counts.sum()})"
             rows.append((f"{regime}, noise {noise:g}", mine, other, bound, chosen))
     head = ("series", "error of the onset", "PySINDy", "Cramér-Rao bound", "design chosen most often")
-    table = Table(head, tuple(rows), "Onset of chaos: medians over seeds. PySINDy's threshold is chosen by the same edge validation.")
+    table = Table(
+        head, tuple(rows), "Onset of chaos: medians over seeds. PySINDy's threshold is chosen by the same edge validation."
+    )
     parts: list[Part] = [Panels(tuple(figures), columns=2), table]
     if np.isnan(fields.error_pysindy.values).all():
-        parts.append(Note("PySINDy is not installed, so its column is empty: uv sync --group baselines, and run again.", "missing"))
+        parts.append(
+            Note("PySINDy is not installed, so its column is empty: uv sync --group baselines, and run again.", "missing")
+        )
     else:
         parts.append(_verdict(fields))
     return Section("landmarks", TITLE, LEAD, tuple(parts))

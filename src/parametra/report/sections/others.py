@@ -9,8 +9,8 @@ from parametra.report.section import Figure, Panels, Part, Section, Table, missi
 
 TITLE = "Other systems"
 LEAD = (
-    "The same protocol where the recipe of the logistic map does not fit: a flat maximum of order four, a control that enters by a "
-    "sine, a population in log(x'/x), a map of two variables, a flow; and series whose control is unknown."
+    "The same protocol where the recipe of the logistic map does not fit: a flat maximum of order four, a control that enters by "
+    "a sine, a population in log(x'/x), a map of two variables, a flow; and series whose control is unknown."
 )
 NAMES = ("quartic", "sine-law", "ricker", "henon", "lorenz63")
 
@@ -32,14 +32,18 @@ def section(run: RunReader) -> Section | None:
         short = [label.replace("exponent at ", "").replace("_", " ") for label in shown]
         unit = "relative error of the exponent" if "exponent" in shown[0] else "error in the control"
         figures.append(Figure(dots(groups, short, name, unit, least=1e-14), "Every seed a dot, medians as bars."))
-        rows = tuple((row["design"], _text(row["edge"]), _text(row["parameters"])) for row in done.get("tables", {}).get(name, []))
+        rows = tuple(
+            (row["design"], _text(row["edge"]), _text(row["parameters"])) for row in done.get("tables", {}).get(name, [])
+        )
         tables.append(Table(("design", "error on the edge", "free numbers"), rows, f"{name}: first seed."))
     unknown = run.fields("unknown")
     if unknown is not None:
         order = np.argsort(unknown.r.values)
         lines = {f"noise {noise}": unknown[f"found_{i}"].values[order] for i, noise in enumerate(("0", "0.001"))}
         drawing = curves(unknown.r.values[order], lines, "r not given", "true r", "learned number")
-        figures.append(Figure(drawing, "One learned number per series against the r that it never saw; a straight line is right."))
+        figures.append(
+            Figure(drawing, "One learned number per series against the r that it never saw; a straight line is right.")
+        )
     if not figures:
         return missing("others", TITLE, LEAD, "Not there yet: no stage has learned another system.")
     parts: list[Part] = [Panels(tuple(figures), columns=2), *tables]

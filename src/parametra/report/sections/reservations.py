@@ -5,11 +5,11 @@ from parametra.report.section import Bullets, Section
 
 LEAD = "What these figures do not say."
 ITEMS = (
-    "The architecture is a reconstruction. Of Tan (2019, arXiv 1902.03440) we know the abstract; no number here is a reproduction of "
-    "a number there.",
-    "The logistic map is a polynomial, affine in r. A sparse library finds exactly that, and no network can do better on clean series.",
-    "What is low-order in the control extrapolates; what is not, does not. Edge validation can tell only as far as the edge reaches.",
-    "States that no series visits are extrapolation too: series that settle on the attractor say little about the rest of the map.",
+    "The architecture is a reconstruction. Of Tan (2019, arXiv 1902.03440) we know the abstract; no number here reproduces one "
+    "there.",
+    "The logistic map is a polynomial, affine in r. A sparse library finds exactly that; no network beats it on clean series.",
+    "What is of low order in the control extrapolates; what is not, does not. Edge validation sees only as far as the edge.",
+    "States that no series visits are extrapolation too: series that settle on the attractor say little about the rest.",
     "Landmarks belong to maps with one hump. For other systems the score is an exponent, which converges slowly.",
     "The guard asks models that agree on the data. Models that are wrong in the same way agree.",
 )

@@ -7,8 +7,8 @@ from parametra.report.section import Figure, Panels, Section, Table, missing
 
 TITLE = "A closure under stronger forcing"
 LEAD = (
-    "Two-scale Lorenz-96. The closure saw pairs of state and sub-grid tendency at weak forcing only; edge validation chose its scaling. "
-    "Offline it is scored on truth at stronger forcing; coupled, it drives the slow variables on its own."
+    "Two-scale Lorenz-96. The closure saw pairs of state and sub-grid tendency at weak forcing only; edge validation chose its "
+    "scaling. Offline it is scored on truth at stronger forcing; coupled, it drives the slow variables on its own."
 )
 
 
@@ -21,7 +21,9 @@ def section(run: RunReader) -> Section | None:
     density = {str(name): fields.density.sel(run=name).values for name in fields.run.values}
     figures = (
         Figure(curves(fields.forcing.values, r2, "Offline", "forcing F", "R² of U", marker="o"), "Truth at forcings never seen."),
-        Figure(curves(fields.x.values, density, "Coupled, strongest forcing", "X", "density"), "Histogram of X; black is the truth."),
+        Figure(
+            curves(fields.x.values, density, "Coupled, strongest forcing", "X", "density"), "Histogram of X; black is the truth."
+        ),
     )
     ranking = (run.folder.stage_done("closure") or {}).get("ranking", [])
     rows = tuple((row["design"], number(row["r2"])) for row in ranking[:8])

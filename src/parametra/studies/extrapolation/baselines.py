@@ -1,4 +1,4 @@
-"""PySINDy on the same series, its threshold chosen by the same edge validation. In the dependency group `baselines`, never needed."""
+"""PySINDy on the same series, its threshold chosen by the same edge validation; in the dependency group `baselines`."""
 
 from collections.abc import Callable
 from importlib.util import find_spec

@@ -9,7 +9,16 @@ import xarray as xr
 
 from parametra.core.errors import PhysicalStopError
 from parametra.coupling import Closure, Watch, coupled_run, start
-from parametra.dynamics import Design, FamilyClosure, Lorenz96, PolynomialClosure, choose_closure, fit_polynomial, hellinger, truth_pairs
+from parametra.dynamics import (
+    Design,
+    FamilyClosure,
+    Lorenz96,
+    PolynomialClosure,
+    choose_closure,
+    fit_polynomial,
+    hellinger,
+    truth_pairs,
+)
 from parametra.dynamics.closures import Pairs, offline_r2, record_pairs, single_precision
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
@@ -57,9 +66,7 @@ def run_closure(run: Run) -> dict[str, Any]:
 
 def _designs(config: ClosureConfig) -> list[Design]:
     base = Design(main="network", hidden=(config.hidden,), coefficients="affine", ridge=1e-6, restarts=1, steps=30)
-    return [
-        base.model_copy(update={"powers": (p,), "out_powers": (q,)}) for p, q in product(config.powers, config.out_powers)
-    ]
+    return [base.model_copy(update={"powers": (p,), "out_powers": (q,)}) for p, q in product(config.powers, config.out_powers)]
 
 
 def _r2(closure: PolynomialClosure, x: np.ndarray, u: np.ndarray) -> float:
@@ -97,7 +104,11 @@ def _histogram(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
 
 
 def _write(
-    run: Run, offline: dict[float, float], linear: dict[float, float], histograms: dict[str, np.ndarray], limits: tuple[float, float]
+    run: Run,
+    offline: dict[float, float],
+    linear: dict[float, float],
+    histograms: dict[str, np.ndarray],
+    limits: tuple[float, float],
 ) -> None:
     edges = np.linspace(*limits, 101)
     fields = xr.Dataset(
@@ -126,5 +137,8 @@ def _rows(
         Metric(f"Lorenz-96, F = {top:g}, coupled: excess over the floor, share of the linear closure's", share, "1",
                0.5 if judged else None, "lower", "skill", source)
     )  # fmt: skip
-    rows += [Metric(f"Lorenz-96, F = {top:g}, coupled: Hellinger distance, {name}", gap, "1", kind="skill") for name, gap in gaps.items()]
+    rows += [
+        Metric(f"Lorenz-96, F = {top:g}, coupled: Hellinger distance, {name}", gap, "1", kind="skill")
+        for name, gap in gaps.items()
+    ]
     return rows

@@ -38,16 +38,16 @@ def run_diagrams(run: Run) -> dict[str, Any]:
     gap = [float(np.mean(distances(_cut(one, beyond), _cut(exact, beyond)))) for one in learned.values()]
     source = f"mean over {int(beyond.sum())} r, {sizes.steps} steps; sampling floor {floor:.2g}; median over seeds"
     goal = 3.0 if config.judged else None
-    rows.append(Metric("logistic, networks alone: W1 over its floor", float(np.median(gap)) / floor, "1", goal, "lower", "skill", source))
+    rows.append(
+        Metric("logistic, networks alone: W1 over its floor", float(np.median(gap)) / floor, "1", goal, "lower", "skill", source)
+    )
     rows += _integrity(run, load_family(run.folder, "sparse-0", data), families[names[0]])
     rows.append(_cost(families[names[0]], r, sizes.steps))
     _write(run, r, exact, learned[names[0]])
     return {"metrics": rows}
 
 
-def _exponents(
-    config: ExtrapolationConfig, exact: Diagram, learned: dict[str, Diagram], beyond: np.ndarray
-) -> list[Metric]:
+def _exponents(config: ExtrapolationConfig, exact: Diagram, learned: dict[str, Diagram], beyond: np.ndarray) -> list[Metric]:
     truth = exact.exponents[beyond]
     clear = np.abs(truth) > SAMPLING_ZERO
     clipped = np.maximum(truth, -1.0)  # at superstable parameters the exponent is minus infinity
@@ -85,10 +85,14 @@ def _integrity(run: Run, sparse: AbstractSystem, network: AbstractSystem) -> lis
         escaped = int((runs[name].escaped & ~runs["exact"].escaped).sum())
         source = f"{len(r)} parameters in (3.5, 4), {steps:,} steps each, seed 0"
         goal = 0.0 if config.judged else None
-        rows.append(Metric(f"long runs, {name}: escapes that the exact map has not", escaped, "1", goal, "lower", "skill", source))
+        rows.append(
+            Metric(f"long runs, {name}: escapes that the exact map has not", escaped, "1", goal, "lower", "skill", source)
+        )
         gap = float(np.nanmean(distances(runs[name], runs["exact"]))) / floor
         goal = 3.0 if config.judged else None
-        rows.append(Metric(f"long runs, {name}: W1 over its floor", gap, "1", goal, "lower", "skill", f"{source}; floor {floor:.2g}"))
+        rows.append(
+            Metric(f"long runs, {name}: W1 over its floor", gap, "1", goal, "lower", "skill", f"{source}; floor {floor:.2g}")
+        )
     return rows
 
 

@@ -19,7 +19,15 @@ from parametra.studies.base import Run
 from parametra.studies.extrapolation import baselines
 from parametra.studies.extrapolation.config import ExtrapolationConfig
 from parametra.studies.extrapolation.parts import (
-    INTERVAL, SEARCH, cases, distances, errors, logistic_series, median, save_family, sparse_pool,
+    INTERVAL,
+    SEARCH,
+    cases,
+    distances,
+    errors,
+    logistic_series,
+    median,
+    save_family,
+    sparse_pool,
 )  # fmt: skip
 
 BEYOND, ATTRACTOR_STEPS = 101, 400  # parameters beyond training, steps of the attractors compared there
@@ -70,7 +78,10 @@ def run_logistic(run: Run) -> dict[str, Any]:
             "design": (dims[:3], chosen.astype(str)), "failed": (dims[:3], failed), "flagged": (dims[:3], flagged),
             "trusted": (dims[:3], trusted),
         },
-        {"regime": list(protocol.regimes), "noise": list(protocol.noise), "seed": np.arange(protocol.seeds), "landmark": list(NAMES)},
+        {
+            "regime": list(protocol.regimes), "noise": list(protocol.noise), "seed": np.arange(protocol.seeds),
+            "landmark": list(NAMES),
+        },
     )  # fmt: skip
     write_fields(run.folder.fields("landmarks"), fields)
     metrics = [*_metrics(config, ours, theirs, bound), *_guard_metrics(config, failed, flagged)]
@@ -120,7 +131,9 @@ def _guard_metrics(config: ExtrapolationConfig, failed: np.ndarray, flagged: np.
     """Over all runs, good and bad: what fails should be flagged, what does not should not."""
     caught = float(flagged[failed].mean()) if failed.any() else float("nan")
     false = float(flagged[~failed].mean()) if (~failed).any() else float("nan")
-    source = f"{int(failed.sum())} of {failed.size} runs failed: W1 above {TIMES_FLOOR:g} floors, an escape, or a landmark not found"
+    source = (
+        f"{int(failed.sum())} of {failed.size} runs failed: W1 above {TIMES_FLOOR:g} floors, an escape, or a landmark not found"
+    )
     judged = config.judged and failed.any()
     return [
         Metric("guard: failed extrapolations that are flagged", caught, "1", 0.95 if judged else None, "higher", "skill", source),
@@ -130,5 +143,3 @@ def _guard_metrics(config: ExtrapolationConfig, failed: np.ndarray, flagged: np.
 
 def _show(progress: Progress, number: int, count: int, regime: str, noise: float, found: np.ndarray) -> None:
     progress.update("logistic", (number + 1) / count, regime=regime, noise=noise, accumulation=float(found[0]))
-
-

@@ -6,7 +6,19 @@ import numpy as np
 import xarray as xr
 
 from parametra.dynamics import (
-    HENON, LORENZ63, QUARTIC, RICKER, SINE_LAW, AbstractSystem, Fitted, SeriesSet, diagram, find_landmarks, fit, select, simulate,
+    HENON,
+    LORENZ63,
+    QUARTIC,
+    RICKER,
+    SINE_LAW,
+    AbstractSystem,
+    Fitted,
+    SeriesSet,
+    diagram,
+    find_landmarks,
+    fit,
+    select,
+    simulate,
 )  # fmt: skip
 from parametra.dynamics.landmarks import NAMES
 from parametra.store.fields import write_fields

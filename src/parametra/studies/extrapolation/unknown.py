@@ -39,7 +39,9 @@ def run_unknown(run: Run) -> dict[str, Any]:
     for i, noise in enumerate(NOISE):
         goal = 0.999 if config.judged else None
         title = f"r not given, noise {noise:g}"
-        rows.append(Metric(f"{title}: R2 of the learned number", median(r2[i]), "1", goal, "higher", "skill", "median over seeds"))
+        rows.append(
+            Metric(f"{title}: R2 of the learned number", median(r2[i]), "1", goal, "higher", "skill", "median over seeds")
+        )
         source = "after an affine map of the number to r"
         rows.append(Metric(f"{title}: error of accumulation", median(onset[i]), "1", None, "lower", "skill", source))
     return {"metrics": rows}
