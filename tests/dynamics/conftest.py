@@ -18,3 +18,9 @@ def clean():
 @pytest.fixture(scope="session")
 def noisy():
     return logistic_series(noise=0.01, controls=15, repeats=8)
+
+
+@pytest.fixture(scope="session")
+def series_with():
+    """The function itself, for tests that need several draws."""
+    return logistic_series

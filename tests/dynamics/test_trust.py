@@ -8,10 +8,15 @@ from parametra.dynamics.series import SeriesSet
 R = np.linspace(3.55, 3.95, 9)
 
 
+LIBRARY = Design(degree=2, coefficients="powers")
+
+
+def terms(data, count):
+    return fit(LIBRARY.model_copy(update={"terms": count}), data)
+
+
 def test_exact_families_are_trusted_and_a_family_that_others_contradict_is_not(clean):
-    right = fit(Design(degree=2), clean)
-    also = fit(Design(degree=4, coefficients="powers", terms=2), clean)
-    wrong = fit(Design(degree=3, coefficients="powers", order=2, terms=1), clean)
+    right, also, wrong = (terms(clean, count) for count in (2, 3, 1))
     good = guard([right, also], clean, R, edge=np.array([[3.4], [3.5]]), draws=2)
     assert good.trusted.mean() > 0.7
     assert not good.flagged
@@ -20,16 +25,17 @@ def test_exact_families_are_trusted_and_a_family_that_others_contradict_is_not(c
 
 
 def test_an_escape_and_a_far_control_are_flagged(clean):
-    right = fit(Design(degree=2), clean)
-    verdict = guard([right, right], clean, np.array([3.45, 4.6]), edge=np.array([[3.4], [3.5]]), draws=0, reach=2.0)
-    assert verdict.flags[:, 0].tolist() == [False, True]
-    assert verdict.flags[:, 3].tolist() == [False, True]
+    right = terms(clean, 2)
+    controls = np.where(np.arange(len(R)) < 8, 3.45, 4.6)
+    verdict = guard([right, right], clean, controls, edge=np.array([[3.4], [3.5]]), draws=0, reach=2.0)
+    assert verdict.flags[:, 0].tolist() == [False] * 8 + [True]
+    assert verdict.flags[:, 3].tolist() == [False] * 8 + [True]
     assert verdict.flagged
 
 
 def test_one_opinion_is_not_enough(clean):
     with pytest.raises(UsageError, match="second opinion"):
-        guard([fit(Design(degree=2), clean)], clean, R, draws=0)
+        guard([terms(clean, 2)], clean, R, draws=0)
 
 
 def test_a_control_that_nobody_knows_is_found_up_to_an_affine_map(clean):

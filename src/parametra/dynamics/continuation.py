@@ -106,7 +106,9 @@ def _correct(system: AbstractSystem, period: int, guess: np.ndarray, tangent: np
         move = np.linalg.lstsq(equations, np.append(-miss, tangent @ (guess - point)), rcond=None)[0]
         point = point + move
         if np.abs(move).max() < 1e-12 * (1.0 + np.abs(point).max()):
-            return point, np.asarray(_miss(system, period, jnp.asarray(point))[1])
+            miss, jacobian = (np.asarray(part) for part in _miss(system, period, jnp.asarray(point)))
+            # where the equations are singular a step of zero is no solution
+            return (point, jacobian) if np.abs(miss).max() < 1e-9 * (1.0 + np.abs(point).max()) else None
     return None
 
 

@@ -1,7 +1,8 @@
 """Which design? Edge validation: the last values of the control are held out, as those of interest will be, and predicted.
 
 Nothing beyond the training data is looked at. Designs whose error on the edge does not differ from the least by more than its
-standard error are equals, and among equals the one with the fewest free numbers is taken.
+standard error are equals; among equals the one with the fewest free numbers is taken, and among those the one whose orbits follow
+the inner series best.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ class Ranked:
             states' spread; infinite where the fit failed or an orbit escaped.
         deviation: standard error of the mean square, relative to it.
         parameters: free numbers.
+        inside: the same distance on the series that were kept, for designs that the edge cannot tell apart.
         why: the reason of a failed fit.
     """
 
@@ -36,6 +38,7 @@ class Ranked:
     error: float
     deviation: float
     parameters: int
+    inside: float = 0.0
     why: str = ""
 
 
@@ -90,9 +93,9 @@ def select(
     ranked.sort(key=lambda one: one.error)
     if not np.isfinite(ranked[0].error):
         raise UsageError(f"No design could be fitted; {ranked[0].design.label}: {ranked[0].why or 'its orbits escaped'}")
-    order = prefer_simple(ranked)
+    order = _opinions([one for one in prefer_simple(ranked) if np.isfinite(one.error)])
     final: dict[Design, dict[int, Fitted]] = {}
-    fitted = [fit(one.design, data, seed=seed, paths=final) for one in order[: 1 + runners_up] if np.isfinite(one.error)]
+    fitted = [fit(one.design, data, seed=seed, paths=final) for one in order[: 1 + runners_up]]
     return Selection(tuple(ranked), tuple(fitted), np.unique(edge.known, axis=0))
 
 
@@ -101,20 +104,29 @@ def prefer_simple(ranked: Sequence[Ranked]) -> list[Ranked]:
     best = ranked[0]
     limit = best.error**2 * (1.0 + best.deviation) + FLOOR**2
     equals = [one for one in ranked if one.error**2 <= limit]
-    first = min(equals, key=lambda one: (one.parameters, one.error))
+    first = min(equals, key=lambda one: (one.parameters, one.inside))
     return [first, *(one for one in ranked if one is not first)]
+
+
+def _opinions(order: Sequence[Ranked]) -> list[Ranked]:
+    """The first, then those that differ from it in their law; another loss on the same law is no second opinion on the law."""
+    first = order[0].design
+    others = [one for one in order[1:] if one.design.loss == first.loss]
+    return [order[0], *(others or order[1:])]
 
 
 def _rank(design: Design, data: SeriesSet, keep: np.ndarray, seed: int, paths: dict[Design, dict[int, Fitted]]) -> Ranked:
     try:
         fitted = fit(design, data, seed=seed, keep=keep, paths=paths)
     except UsageError as error:
-        return Ranked(design, np.inf, np.inf, 0, str(error))
-    held = observed(data, ~keep)
-    each = np.asarray(orbit_error(fitted.family, held))[~keep]
-    counts = np.asarray(held.weight.sum(axis=1))[~keep]
-    mean = each.sum() / counts.sum() / data.dimension
-    if not np.isfinite(mean):
+        return Ranked(design, np.inf, np.inf, 0, why=str(error))
+    each = {}
+    for name, kept in (("edge", ~keep), ("inside", keep)):
+        squares = np.asarray(orbit_error(fitted.family, observed(data, kept)))[kept]
+        each[name] = squares / (np.array([len(one) for one in data.series])[kept].mean() * data.dimension)
+    if not np.isfinite(each["edge"].sum()):
         return Ranked(design, np.inf, np.inf, fitted.parameters)
-    deviation = each.std() / np.sqrt(len(each)) / max(each.mean(), 1e-300)
-    return Ranked(design, float(np.sqrt(mean)), float(deviation), fitted.parameters)
+    mean = each["edge"].mean()
+    deviation = each["edge"].std() / np.sqrt(len(each["edge"])) / max(mean, 1e-300)
+    inside = float(np.sqrt(np.mean(each["inside"])))
+    return Ranked(design, float(np.sqrt(mean)), float(deviation), fitted.parameters, inside)

@@ -20,7 +20,8 @@ from parametra.dynamics.series import SeriesSet
 from parametra.dynamics.systems import AbstractSystem
 
 FAR = 1e3  # residual, in units of the data's spread, of a state that escaped
-ROUNDS = 4  # Gauss-Newton steps of the initial states; they start at the observed ones, and orbits below chaos forget them
+FIRST_ROUNDS = 12  # Gauss-Newton steps of the initial states from the observed ones: next to 0 or 1 an orbit may need eight
+ROUNDS = 3  # from where they were for a family nearby
 
 
 class Observed(NamedTuple):
@@ -64,7 +65,7 @@ def orbit_residuals(system: AbstractSystem, starts: Array, seen: Observed) -> Fl
 def settle(system: AbstractSystem, starts: Array, seen: Observed, rounds: int) -> tuple[Array, Array]:
     """(initial states moved to where the orbits fit best, orthonormal directions in which they move the residuals).
 
-    `rounds` Gauss-Newton steps of each series, kept where they help; directions are (series, steps * state, state).
+    `rounds` Gauss-Newton steps of each series, halved where they do not help; directions are (series, steps * state, state).
     """
 
     def one(start: Array, state: Array, weight: Array, control: Array) -> tuple[Array, Array]:
@@ -74,16 +75,18 @@ def settle(system: AbstractSystem, starts: Array, seen: Observed, rounds: int) -
             r = orbit_residuals(system, x[None], alone).ravel()
             return r, r
 
-        def better(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-            x, proposed = carry
+        def better(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
+            x, proposed, least = carry
             jacobian, r = jax.jacfwd(residuals, has_aux=True)(proposed)
-            helps = jnp.sum(r**2) <= jnp.sum(residuals(x)[0] ** 2)
+            square = jnp.sum(r**2)
+            helps = square < least
             normal = jacobian.T @ jacobian
             normal += (1e-12 * jnp.trace(normal) + 1e-30) * jnp.eye(x.size)
             moved = proposed - jnp.linalg.solve(normal, jacobian.T @ r)
-            return (jnp.where(helps, proposed, x), jnp.where(helps & jnp.isfinite(moved), moved, x)), None
+            moved = jnp.where(helps & jnp.isfinite(moved), moved, 0.5 * (x + proposed))
+            return (jnp.where(helps, proposed, x), moved, jnp.where(helps, square, least)), None
 
-        (x, _), _ = jax.lax.scan(better, (start, start), None, length=rounds + 1)
+        (x, _, _), _ = jax.lax.scan(better, (start, start, jnp.asarray(jnp.inf)), None, length=rounds + 1)
         return x, jnp.linalg.qr(jax.jacfwd(residuals, has_aux=True)(x)[0])[0]
 
     return jax.vmap(one)(starts, seen.states, seen.weight, seen.control)
@@ -122,6 +125,7 @@ def shoot(
     spec = eqx.tree_at(lambda f: f.readout, spec, True)
     trained, fixed = eqx.partition(family, spec)
     penalty = jnp.sqrt(ridge * seen.weight.sum())
+    starts = settle(family, starts, seen, FIRST_ROUNDS)[0] if free else starts
 
     def unpack(part: Any) -> Family:
         whole = eqx.combine(part, fixed)
@@ -134,14 +138,14 @@ def shoot(
     solver = optx.LevenbergMarquardt(rtol=1e-8, atol=1e-12)
     end = optx.least_squares(residuals, solver, trained, options={"jac": "fwd"}, max_steps=steps, throw=False).value
     whole = unpack(end)
-    initial = settle(whole, starts, seen, ROUNDS)[0] if free else starts
+    initial = settle(whole, starts, seen, FIRST_ROUNDS)[0] if free else starts
     return whole, initial, jnp.sum(orbit_residuals(whole, initial, seen) ** 2)
 
 
 @eqx.filter_jit
 def orbit_error(system: AbstractSystem, seen: Observed) -> Array:
     """(series,) sums of squared residuals of the best orbits of a given system: only the initial states are found."""
-    starts = settle(system, seen.states[:, 0], seen, 2 * ROUNDS)[0]
+    starts = settle(system, seen.states[:, 0], seen, FIRST_ROUNDS)[0]
     return jnp.sum(orbit_residuals(system, starts, seen) ** 2, axis=(1, 2))
 
 

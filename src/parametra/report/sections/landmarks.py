@@ -1,6 +1,7 @@
 """Landmarks: how far from its true place each bifurcation of the learned family lies, with noise and without."""
 
 import numpy as np
+import xarray as xr
 
 from parametra.report.figures.bifurcation import dots
 from parametra.report.formatting import number
@@ -64,7 +65,7 @@ def _median(values: np.ndarray) -> str:
     return number(float(np.median(np.where(np.isfinite(values), values, np.inf)))) if len(values) else "–"
 
 
-def _verdict(fields) -> Note:
+def _verdict(fields: xr.Dataset) -> Note:
     """Where the baseline wins, said in a sentence."""
     wins = []
     for regime in fields.regime.values:
