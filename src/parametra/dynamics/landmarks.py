@@ -9,6 +9,7 @@ Source: Collet & Eckmann (1980), Iterated maps on the interval as dynamical syst
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -94,7 +95,7 @@ def _critical_orbits(system: AbstractSystem, controls: Array, interval: Array) -
         top = jnp.clip(jnp.argmax(jax.vmap(value)(points)), 1, 127)
         slope = jax.grad(value)
 
-        def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
             middle = 0.5 * (ends[0] + ends[1])
             rising = slope(middle) > 0
             return jnp.where(rising, middle, ends[0]), jnp.where(rising, ends[1], middle)

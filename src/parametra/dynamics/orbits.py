@@ -1,6 +1,6 @@
 """Long orbits at many controls at once: bifurcation diagrams and Lyapunov exponents, of exact and learned systems alike."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -52,7 +52,7 @@ def diagram(
     controls, starts = _aligned(system, control, start)
     if steps < 1 or burn < 0 or steps % every:
         raise UsageError(f"Need steps >= 1, burn >= 0 and steps a multiple of every, got {steps}, {burn} and {every}.")
-    states, growth, alive = _orbits(system, controls, starts, burn, steps, every, jnp.asarray(float(bound)))
+    states, growth, alive = _orbits(system, controls, starts, jnp.asarray(burn), steps, every, jnp.asarray(float(bound)))
     exponents = np.where(alive, np.asarray(growth) / (steps * system.time_step), np.nan)
     return Diagram(np.asarray(controls), np.asarray(states), exponents, ~np.asarray(alive))
 
@@ -66,18 +66,18 @@ def lyapunov_spectrum(
     Source: Benettin, Galgani, Giorgilli & Strelcyn (1980, Meccanica 15, 9). NaN for an orbit that escaped; see `diagram`.
     """
     controls, starts = _aligned(system, control, start)
-    growth, alive = _spectra(system, controls, starts, burn, steps, jnp.asarray(float(bound)))
+    growth, alive = _spectra(system, controls, starts, jnp.asarray(burn), jnp.asarray(steps), jnp.asarray(float(bound)))
     return np.where(np.asarray(alive)[:, None], np.asarray(growth) / (steps * system.time_step), np.nan)
 
 
 @eqx.filter_jit
 def _orbits(
-    system: AbstractSystem, controls: Array, starts: Array, burn: int, steps: int, every: int, bound: Array
+    system: AbstractSystem, controls: Array, starts: Array, burn: Array, steps: int, every: int, bound: Array
 ) -> tuple[Array, Array, Array]:
     def orbit(start: Array, control: Array) -> tuple[Array, Array, Array]:
         step = system.at(control)
 
-        def one(_: int, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        def one(_: Any, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
             x, tangent, growth, alive = carry
             after, moved = jax.jvp(step, (x,), (tangent,))
             alive &= jnp.all(jnp.abs(after) < bound)
@@ -100,18 +100,20 @@ def _orbits(
 
 
 @eqx.filter_jit
-def _spectra(system: AbstractSystem, controls: Array, starts: Array, burn: int, steps: int, bound: Array) -> tuple[Array, Array]:
+def _spectra(
+    system: AbstractSystem, controls: Array, starts: Array, burn: Array, steps: Array, bound: Array
+) -> tuple[Array, Array]:
     def orbit(start: Array, control: Array) -> tuple[Array, Array]:
         step = system.at(control)
 
-        def one(_: int, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        def one(_: Any, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
             x, frame, growth, alive = carry
             after, push = jax.linearize(step, x)
             frame, size = _orthonormal(jax.vmap(push, in_axes=1, out_axes=1)(frame))
             alive &= jnp.all(jnp.abs(after) < bound)
             return jnp.where(alive, after, x), frame, growth + jnp.log(jnp.maximum(size, TINY)), alive
 
-        def run(count: int, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        def run(count: Array, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
             return jax.lax.fori_loop(0, count, one, carry)
 
         blank = jnp.zeros(start.size)
