@@ -27,5 +27,7 @@ def section(run: RunReader) -> Section | None:
     )
     ranking = (run.folder.stage_done("closure") or {}).get("ranking", [])
     rows = tuple((row["design"], number(row["r2"])) for row in ranking[:8])
-    table = Table(("design", "R² on the strongest training forcing, held out"), rows, "Edge validation of the scaling.")
+    table = Table(
+        ("design", "R² on the stronger half of the training forcings, held out"), rows, "Edge validation of the scaling."
+    )
     return Section("subgrid", TITLE, LEAD, (Panels(figures, columns=2), table))
