@@ -1,8 +1,8 @@
 """A family as the Closure of two-scale Lorenz-96: the control is the forcing F, the state one X, the linked quantity its U.
 
 What fails under stronger forcing is the range of X, not the dependence on F: the cure is a scaling X / F^p, U F^-q, whose powers
-edge validation chooses among a few, each judged by how well the weaker half of the forcings seen predicts the stronger half. Half,
-not the last one: powers differ by how they carry over a ratio of forcings, and the ratio that is asked for is large.
+edge validation chooses among a few, each judged by how well the weaker half of the forcings seen predicts the stronger half,
+not just the last: powers differ by how they carry over a ratio of forcings, and the ratio that is asked for is large.
 """
 
 from collections.abc import Mapping, Sequence
