@@ -94,11 +94,11 @@ def test_powers_of_the_control_make_scaled_states_equal():
     start = np.random.default_rng(0).uniform(0, 1, 30)
     series = tuple(np.array([[mu**1.5 * y], [mu**1.5 * np.cos(y)]]) for mu in (1.0, 2.0, 3.0) for y in start)
     data = SeriesSet(series, np.repeat([1.0, 2.0, 3.0], 30))
-    design = Design(main="network", hidden=(6,), powers=(1.5,), out_powers=(1.5,), restarts=1, steps=40)
+    design = Design(main="network", hidden=(4,), powers=(1.5,), out_powers=(1.5,), restarts=1, steps=25)
     fitted = fit(design, data)
     with jax.enable_x64(True):
-        far = fitted.family.step(jnp.array([7.0**1.5 * 0.4]), jnp.array([7.0]))
-    assert far[0] / 7.0**1.5 == pytest.approx(np.cos(0.4), abs=1e-4)
+        far = float(fitted.family.step(jnp.array([7.0**1.5 * 0.4]), jnp.array([7.0]))[0])
+    assert far / 7.0**1.5 == pytest.approx(np.cos(0.4), abs=1e-3)
 
 
 def test_powers_need_a_positive_control():

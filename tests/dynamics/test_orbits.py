@@ -25,7 +25,7 @@ def test_exponents_sum_to_the_mean_contraction():
     henon = lyapunov_spectrum(HENON, np.array([1.2, 1.4]), np.array([0.1, 0.1]), burn=100, steps=1000)
     assert_allclose(henon.sum(axis=1), np.log(0.3), atol=1e-10)
     lorenz = lyapunov_spectrum(LORENZ63, np.array([28.0]), np.array([1.0, 1.0, 20.0]), burn=500, steps=4000)
-    assert lorenz.sum() == pytest.approx(-41 / 3, abs=1e-4)  # the Runge-Kutta step's own error
+    assert lorenz.sum() == pytest.approx(-41 / 3, abs=3e-4)  # the Runge-Kutta step's own error
     assert lorenz[0, 1] == pytest.approx(0.0, abs=0.05)  # along the flow
 
 

@@ -22,14 +22,13 @@ def test_lengths_may_differ_controls_may_repeat_and_order_does_not_matter():
     values, there = data.padded()
     assert values.shape == (4, 7, 1)
     assert there.sum(axis=1).tolist() == [5, 7, 4, 6]
-    inside, edge = data.edges(0.25)
-    assert inside.known.max() == 3.1
-    assert edge.known.ravel().tolist() == [3.5]
+    assert data.edge(0.25).tolist() == [True, False, False, False]
+    assert data.where(~data.edge(0.25)).known.max() == 3.1
 
 
 def test_a_control_of_several_numbers_is_kept_whole():
     data = SeriesSet(series(), np.stack([R, R[::-1]], axis=1))
-    assert data.edges(0.3, along=1)[1].known.tolist() == [[2.8, 3.5]]
+    assert data.known[data.edge(0.3, along=1)].tolist() == [[2.8, 3.5]]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +61,13 @@ def test_any_lists_are_series_or_refused(values):
     assert all(np.isfinite(one).all() and len(one) > 1 for one in data.series)
 
 
-def test_edges_need_three_controls_and_a_share():
+def test_an_edge_needs_three_controls_and_a_share():
     with pytest.raises(UsageError, match="at least three values"):
-        SeriesSet(series()[:2], R[:2]).edges(0.5)
+        SeriesSet(series()[:2], R[:2]).edge(0.5)
     with pytest.raises(UsageError, match="between 0 and 1"):
-        SeriesSet(series(), R).edges(1.5)
+        SeriesSet(series(), R).edge(1.5)
     with pytest.raises(UsageError, match="control of every series"):
-        SeriesSet(series(), None).edges(0.5)
+        SeriesSet(series(), None).edge(0.5)
 
 
 def test_a_file_gives_the_series_that_were_written(tmp_path):

@@ -83,8 +83,7 @@ def select(
     """
     if not designs:
         raise UsageError("There is no design to choose from. Remedy: one at least.")
-    inside, edge = data.edges(fraction, along)
-    keep = data.known[:, along] <= inside.known[:, along].max()
+    keep = ~data.edge(fraction, along)
     ranked, paths = [], {}
     for number, design in enumerate(designs):
         if on_design is not None:
@@ -96,7 +95,7 @@ def select(
     order = _opinions([one for one in prefer_simple(ranked) if np.isfinite(one.error)])
     final: dict[Design, dict[int, Fitted]] = {}
     fitted = [fit(one.design, data, seed=seed, paths=final) for one in order[: 1 + runners_up]]
-    return Selection(tuple(ranked), tuple(fitted), np.unique(edge.known, axis=0))
+    return Selection(tuple(ranked), tuple(fitted), np.unique(data.known[~keep], axis=0))
 
 
 def prefer_simple(ranked: Sequence[Ranked]) -> list[Ranked]:

@@ -82,8 +82,8 @@ class SeriesSet:
         """The same series at these controls."""
         return SeriesSet(self.series, control, self.time_step, self.name)
 
-    def edges(self, fraction: float, along: int = 0) -> tuple["SeriesSet", "SeriesSet"]:
-        """(inner, edge): the last `fraction` of the distinct values of the control, at least one, held out.
+    def edge(self, fraction: float, along: int = 0) -> np.ndarray:
+        """(series,), those at the last `fraction` of the distinct values of the control, at least one: to be held out.
 
         Raises:
             UsageError: fewer than three values of the control, or a fraction outside (0, 1).
@@ -98,8 +98,7 @@ class SeriesSet:
                 "experiments. Remedy: add series at other values, or fit one design without selection."
             )
         count = min(max(1, round(fraction * len(values))), len(values) - 2)
-        inside = column < values[-count]
-        return self.where(inside), self.where(~inside)
+        return column >= values[-count]
 
 
 def read_csv(path: str | Path, control: str, series: str | None = None, states: Sequence[str] | None = None) -> SeriesSet:

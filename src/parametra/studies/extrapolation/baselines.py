@@ -44,8 +44,7 @@ def available() -> bool:
 @in_float64
 def fit_pysindy(data: SeriesSet, fraction: float) -> tuple[PolynomialMap, float]:
     """PySINDy fitted to all series with the threshold that predicts the held-out edge best, and that threshold."""
-    inside, _ = data.edges(fraction)
-    keep = data.known[:, 0] <= inside.known[:, 0].max()
+    keep = ~data.edge(fraction)
     held = observed(data, ~keep)
     scores = []
     for threshold in THRESHOLDS:
