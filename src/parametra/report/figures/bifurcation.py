@@ -7,7 +7,7 @@ import numpy as np
 from parametra.report.figures.palette import BLACK, BLUE, GREEN, GREY, VERMILION
 from parametra.report.figures.svg import panel
 
-DOTS = 40  # states of each orbit that are drawn
+DOTS = 64  # states of each orbit that are drawn
 
 
 def diagrams(r: np.ndarray, exact: np.ndarray, learned: np.ndarray, low: float, high: float, title: str, name: str) -> str:
@@ -16,7 +16,7 @@ def diagrams(r: np.ndarray, exact: np.ndarray, learned: np.ndarray, low: float, 
         axes = drawn.axes
         axes.grid(False)
         axes.axvspan(low, high, color=GREEN, alpha=0.13, linewidth=0, label="range of the training series")
-        for states, colour, size, label in ((exact, GREY, 2.2, "exact map"), (learned, BLUE, 0.5, "learned family")):
+        for states, colour, size, label in ((exact, "#b9bcc4", 3.2, "exact map"), (learned, BLUE, 1.1, "learned family")):
             shown = states[:, :DOTS]
             x = np.repeat(r, shown.shape[1])
             axes.plot(x, shown.ravel(), ".", color=colour, markersize=size, markeredgewidth=0, rasterized=True)
@@ -52,7 +52,7 @@ def dots(
 ) -> str:
     """SVG of every seed's value (log scale) by category and group, medians as bars; values that are not finite at the top."""
     colours = (BLUE, VERMILION, BLACK, GREEN)
-    with panel(width=5.2, height=3.4, left=0.15) as drawn:
+    with panel(width=5.2, height=3.4, left=0.19) as drawn:
         axes = drawn.axes
         finite = np.concatenate([np.ravel(v) for values in groups.values() for v in values] or [np.array([1.0])])
         finite = finite[np.isfinite(finite)]
@@ -77,8 +77,8 @@ def dots(
 
 
 def curves(x: np.ndarray, lines: Mapping[str, np.ndarray], title: str, xlabel: str, ylabel: str, marker: str = "") -> str:
-    """SVG of a few curves over a common axis; the first is black, the second blue."""
-    colours = (BLACK, BLUE, VERMILION, GREY, GREEN)
+    """SVG of a few curves over a common axis; a truth is black, the first of the others blue."""
+    colours = (*((BLACK,) if "truth" in lines else ()), BLUE, VERMILION, GREY, GREEN)
     with panel(width=5.2, height=3.3, left=0.13) as drawn:
         axes = drawn.axes
         for (name, values), colour in zip(lines.items(), colours * 3, strict=False):
