@@ -46,6 +46,12 @@ TILES: dict[str, tuple[tuple[str, str], ...]] = {
         ("variance of the ensemble over predicted", r"ensemble: variance"),
         ("test error of kernel regression", r"regression with the ntk: test error"),
     ),
+    "extrapolation": (
+        ("onset of chaos, error, any design", r"logistic, cov, noise 0: error of accumulation$"),
+        ("onset of chaos, error, networks alone", r"networks alone: error of accumulation$"),
+        ("Lyapunov exponents, agreement of sign", r"lyapunov exponent, agreement"),
+        ("Lorenz-96 at F = 32, offline R²", r"lorenz 96.*offline r2$"),
+    ),
 }
 # the climate is kept when all of these that have a target reach it
 CLIMATE_KEPT = r"(mean.*temperature|temperature.*rms|rms.*temperature|precipitable|rain.*(profile|correlation)|days survived)"

@@ -6,7 +6,7 @@ import importlib
 from parametra.core.errors import UsageError
 from parametra.studies.base import Study
 
-STUDIES = {"climate": "parametra.studies.climate", "wide": "parametra.studies.wide"}
+STUDIES = {name: f"parametra.studies.{name}" for name in ("climate", "extrapolation", "wide")}
 
 
 def find(name: str) -> Study:

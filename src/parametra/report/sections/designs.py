@@ -1,0 +1,42 @@
+"""Designs: the ranking that edge validation gave, beside what it could not see."""
+
+from parametra.report.formatting import number
+from parametra.report.reader import RunReader
+from parametra.report.section import Section, Table, missing
+
+TITLE = "Choice of a design"
+LEAD = (
+    "Every candidate is fitted without the last quarter of the controls and judged by how well its own orbits follow the series "
+    "held out there. Errors beyond the training range stand beside it for the reader; the choice does not see them."
+)
+
+
+def section(run: RunReader) -> Section | None:
+    """One table for networks, one for each kind of series."""
+    logistic, networks = run.folder.stage_done("logistic"), run.folder.stage_done("networks")
+    tables = []
+    if networks:
+        rows = tuple(
+            (
+                row["design"],
+                _text(row["edge"]),
+                str(row["parameters"]),
+                *(_text(row[name]) for name in ("accumulation", "period3", "crisis")),
+            )
+            for row in networks["designs"]
+        )
+        head = ("trained network", "error on the edge", "free numbers", "onset", "period 3", "crisis")
+        tables.append(
+            Table(head, rows, "Networks, first seed, chosen one first. The hypernetwork is a reconstruction of Tan (2019).")
+        )
+    for entry in (logistic or {}).get("ranking", []):
+        rows = tuple((name, _text(error), str(count)) for name, error, count in entry["rows"])
+        caption = f"Regime {entry['regime']}, noise {entry['noise']:g}, first seed. Chosen: {entry['chosen']}."
+        tables.append(Table(("design", "error on the edge", "free numbers"), rows, caption))
+    if not tables:
+        return missing("designs", TITLE, LEAD, "Not there yet: no stage has ranked designs.")
+    return Section("designs", TITLE, LEAD, tuple(tables))
+
+
+def _text(value: float | None) -> str:
+    return "not found" if value is None else number(value)

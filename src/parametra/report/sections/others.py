@@ -1,0 +1,54 @@
+"""Other systems, and a control that nobody knows."""
+
+import numpy as np
+
+from parametra.report.figures.bifurcation import curves, dots
+from parametra.report.formatting import number
+from parametra.report.reader import RunReader
+from parametra.report.section import Figure, Panels, Part, Section, Table, missing
+
+TITLE = "Other systems"
+LEAD = (
+    "The same protocol where the recipe of the logistic map does not fit: a flat maximum of order four, a control that enters by "
+    "a sine, a population in log(x'/x), a map of two variables, a flow; and series whose control is unknown."
+)
+NAMES = ("quartic", "sine-law", "ricker", "henon", "lorenz63")
+
+
+def section(run: RunReader) -> Section | None:
+    """Errors of every system by seed, the design chosen, and the learned number against r."""
+    figures, tables = [], []
+    done = run.folder.stage_done("systems") or {}
+    for name in NAMES:
+        fields = run.fields(f"system-{name}")
+        if fields is None:
+            continue
+        labels = [str(figure) for figure in fields.figure.values]
+        shown = [label for label in labels if not label.endswith(", plain")]
+        groups = {"chosen by edge validation": [fields.error.sel(figure=label).values for label in shown]}
+        plain = [f"{label}, plain" for label in shown]
+        if all(label in labels for label in plain):
+            groups["plain network, control as an input"] = [fields.error.sel(figure=label).values for label in plain]
+        short = [label.replace("exponent at ", "").replace("_", " ") for label in shown]
+        unit = "relative error of the exponent" if "exponent" in shown[0] else "error in the control"
+        figures.append(Figure(dots(groups, short, name, unit, least=1e-14), "Every seed a dot, medians as bars."))
+        rows = tuple(
+            (row["design"], _text(row["edge"]), _text(row["parameters"])) for row in done.get("tables", {}).get(name, [])
+        )
+        tables.append(Table(("design", "error on the edge", "free numbers"), rows, f"{name}: first seed."))
+    unknown = run.fields("unknown")
+    if unknown is not None:
+        order = np.argsort(unknown.r.values)
+        lines = {f"noise {noise}": unknown[f"found_{i}"].values[order] for i, noise in enumerate(("0", "0.001"))}
+        drawing = curves(unknown.r.values[order], lines, "r not given", "true r", "learned number")
+        figures.append(
+            Figure(drawing, "One learned number per series against the r that it never saw; a straight line is right.")
+        )
+    if not figures:
+        return missing("others", TITLE, LEAD, "Not there yet: no stage has learned another system.")
+    parts: list[Part] = [Panels(tuple(figures), columns=2), *tables]
+    return Section("others", TITLE, LEAD, tuple(parts))
+
+
+def _text(value: float | int | None) -> str:
+    return "" if value is None else number(value)

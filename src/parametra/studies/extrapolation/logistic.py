@@ -1,0 +1,145 @@
+"""Stage logistic: sparse families chosen by edge validation, in every regime and at every level of noise, beside PySINDy."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from parametra.core.progress import Progress
+from parametra.dynamics import LOGISTIC, Fitted, SeriesSet, diagram, find_landmarks, guard, select
+from parametra.dynamics.fitting import covariance
+from parametra.dynamics.landmarks import NAMES
+from parametra.dynamics.precision import in_float64
+from parametra.dynamics.trust import TIMES_FLOOR
+from parametra.store.fields import write_fields
+from parametra.store.metrics import Metric
+from parametra.studies.base import Run
+from parametra.studies.extrapolation import baselines
+from parametra.studies.extrapolation.config import ExtrapolationConfig
+from parametra.studies.extrapolation.parts import (
+    INTERVAL,
+    SEARCH,
+    cases,
+    distances,
+    errors,
+    logistic_series,
+    median,
+    save_family,
+    sparse_pool,
+)  # fmt: skip
+
+BEYOND, ATTRACTOR_STEPS = 101, 400  # parameters beyond training, steps of the attractors compared there
+FIRST, SECOND = np.array([0.4]), np.array([0.7])
+PROTOCOL = "15 values of r in [2.8, 3.5], 600 pairs; design by edge validation; median over seeds"
+
+
+def run_logistic(run: Run) -> dict[str, Any]:
+    """Errors of the landmarks, the bound that the noise sets, and the ranking of one run in full."""
+    config: ExtrapolationConfig = run.config
+    protocol, pool = config.logistic, sparse_pool(config.logistic)
+    shape = (len(protocol.regimes), len(protocol.noise), protocol.seeds, len(NAMES))
+    ours, theirs, bound = (np.full(shape, np.nan) for _ in range(3))
+    chosen, ranking = np.full(shape[:3], "", dtype=object), []
+    failed, flagged, trusted = np.zeros(shape[:3], bool), np.zeros(shape[:3], bool), np.full(shape[:3], np.nan)
+    beyond = np.linspace(protocol.high, 4.0, BEYOND + 1)[1:]
+    exact = [diagram(LOGISTIC, beyond, start, burn=1000, steps=ATTRACTOR_STEPS) for start in (FIRST, SECOND)]
+    floor = float(np.mean(distances(*exact)))
+    all_cases = list(cases(protocol))
+    for number, (regime, noise, seed) in enumerate(all_cases):
+        place = protocol.regimes.index(regime), protocol.noise.index(noise), seed
+        data = logistic_series(protocol, regime, noise, config.seed + seed)
+        selection = select(pool, data, fraction=protocol.edge)
+        fitted = selection.chosen
+        chosen[place] = fitted.design.label
+        found = find_landmarks(fitted.family, SEARCH, INTERVAL)
+        ours[place] = list(errors(found).values())
+        if noise:
+            bound[place] = landmark_deviation(fitted, data, noise)
+        if baselines.available():
+            rival, _ = baselines.fit_pysindy(data, protocol.edge)
+            theirs[place] = list(errors(find_landmarks(rival, SEARCH, INTERVAL)).values())
+        verdict = guard(selection.fitted, data, beyond, edge=selection.edge, steps=ATTRACTOR_STEPS)
+        learned = diagram(fitted.family, beyond, FIRST, burn=1000, steps=ATTRACTOR_STEPS, bound=1e3)
+        failed[place] = not float(np.mean(distances(learned, exact[0]))) <= TIMES_FLOOR * floor or np.isnan(ours[place]).any()
+        flagged[place] = verdict.flagged or np.isnan(ours[place][:2]).any()
+        trusted[place] = verdict.trusted.mean()
+        if regime == "cov" and noise == 0 and seed == 0:
+            save_family(run.folder, "sparse-0", fitted)
+        if seed == 0:
+            entries = [(one.design.label, one.error, one.parameters) for one in selection.ranking[:6]]
+            ranking.append({"regime": regime, "noise": noise, "rows": entries, "chosen": fitted.design.label})
+        _show(run.progress, number, len(all_cases), regime, noise, ours[place])
+    dims = ("regime", "noise", "seed", "landmark")
+    fields = xr.Dataset(
+        {
+            "error": (dims, ours), "error_pysindy": (dims, theirs), "deviation_bound": (dims, bound),
+            "design": (dims[:3], chosen.astype(str)), "failed": (dims[:3], failed), "flagged": (dims[:3], flagged),
+            "trusted": (dims[:3], trusted),
+        },
+        {
+            "regime": list(protocol.regimes), "noise": list(protocol.noise), "seed": np.arange(protocol.seeds),
+            "landmark": list(NAMES),
+        },
+    )  # fmt: skip
+    write_fields(run.folder.fields("landmarks"), fields)
+    metrics = [*_metrics(config, ours, theirs, bound), *_guard_metrics(config, failed, flagged)]
+    return {"metrics": metrics, "ranking": ranking, "pysindy": baselines.available()}
+
+
+@in_float64
+def landmark_deviation(fitted: Fitted, data: SeriesSet, noise: float) -> list[float]:
+    """Cramer-Rao bound on the standard deviation of every landmark, for the terms that the fit keeps, at the known noise."""
+    spread = float(np.concatenate(data.series).std())
+    matrix = covariance(fitted, data, noise / spread)
+    active = np.argwhere(fitted.mask > 0)
+    steps = np.sqrt(np.maximum(np.diag(matrix), 0.0)) * 0.1 + 1e-12
+    gradient = np.zeros((len(active), len(NAMES)))
+    for row, (where, step) in enumerate(zip(active, steps, strict=True)):
+        sides = []
+        for sign in (1.0, -1.0):
+            moved = fitted.family.readout.at[tuple(where)].add(sign * step)
+            family = eqx.tree_at(lambda f: f.readout, fitted.family, jnp.asarray(moved))
+            found = find_landmarks(family, SEARCH, INTERVAL)
+            sides.append(np.array([getattr(found, name) for name in NAMES]))
+        gradient[row] = (sides[0] - sides[1]) / (2.0 * step)
+    return [float(np.sqrt(max(g @ matrix @ g, 0.0))) if np.isfinite(g).all() else float("nan") for g in gradient.T]
+
+
+def _metrics(config: ExtrapolationConfig, ours: np.ndarray, theirs: np.ndarray, bound: np.ndarray) -> list[Metric]:
+    rows, protocol = [], config.logistic
+    for i, regime in enumerate(protocol.regimes):
+        for j, noise in enumerate(protocol.noise):
+            for k, name in enumerate(NAMES):
+                judged = config.judged and regime == "cov" and noise == 0 and name != "band_merging"
+                title = f"logistic, {regime}, noise {noise:g}: error of {name.replace('_', ' ')}"
+                rows.append(Metric(title, median(ours[i, j, :, k]), "1", 1e-8 if judged else None, "lower", "skill", PROTOCOL))
+                if k == 0 and np.isfinite(theirs[i, j]).any():
+                    rows.append(Metric(f"{title}, PySINDy", median(theirs[i, j, :, k]), "1", None, "lower", "skill", PROTOCOL))
+            if noise:
+                ratio = median(ours[i, j, :, 0]) / median(bound[i, j, :, 0])
+                goal = 1.5 if config.judged and regime == "cov" and noise == 1e-2 else None
+                title = f"logistic, {regime}, noise {noise:g}: error of accumulation over its Cramer-Rao bound"
+                rows.append(Metric(title, ratio, "1", goal, "lower", "skill", "medians; bound for the terms that were chosen"))
+    lost = int(np.isnan(ours).sum())
+    rows.append(Metric("logistic: landmarks not found, of all seeds", lost, "1", None, "lower", "skill", f"of {ours.size}"))
+    return rows
+
+
+def _guard_metrics(config: ExtrapolationConfig, failed: np.ndarray, flagged: np.ndarray) -> list[Metric]:
+    """Over all runs, good and bad: what fails should be flagged, what does not should not."""
+    caught = float(flagged[failed].mean()) if failed.any() else float("nan")
+    false = float(flagged[~failed].mean()) if (~failed).any() else float("nan")
+    source = (
+        f"{int(failed.sum())} of {failed.size} runs failed: W1 above {TIMES_FLOOR:g} floors, an escape, or a landmark not found"
+    )
+    judged = config.judged and failed.any()
+    return [
+        Metric("guard: failed extrapolations that are flagged", caught, "1", 0.95 if judged else None, "higher", "skill", source),
+        Metric("guard: false alarms", false, "1", 0.1 if config.judged else None, "lower", "skill", source),
+    ]
+
+
+def _show(progress: Progress, number: int, count: int, regime: str, noise: float, found: np.ndarray) -> None:
+    progress.update("logistic", (number + 1) / count, regime=regime, noise=noise, accumulation=float(found[0]))

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from parametra.core.errors import DataError, UsageError
+from parametra.dynamics import Design, affine_r2, discover, fit, guard
+from parametra.dynamics.series import SeriesSet
+
+R = np.linspace(3.55, 3.95, 9)
+
+
+LIBRARY = Design(degree=2, coefficients="powers")
+
+
+def terms(data, count):
+    return fit(LIBRARY.model_copy(update={"terms": count}), data)
+
+
+def test_exact_families_are_trusted_and_a_family_that_others_contradict_is_not(clean):
+    right, also, wrong = (terms(clean, count) for count in (2, 3, 1))
+    good = guard([right, also], clean, R, edge=np.array([[3.4], [3.5]]), draws=2)
+    assert good.trusted.mean() > 0.7
+    assert not good.flagged
+    assert good.members == 4
+    assert guard([right, wrong], clean, R, draws=0).flagged
+
+
+def test_an_escape_and_a_far_control_are_flagged(clean):
+    right = terms(clean, 2)
+    controls = np.where(np.arange(len(R)) < 8, 3.45, 4.6)
+    verdict = guard([right, right], clean, controls, edge=np.array([[3.4], [3.5]]), draws=0, reach=2.0)
+    assert verdict.flags[:, 0].tolist() == [False] * 8 + [True]
+    assert verdict.flags[:, 3].tolist() == [False] * 8 + [True]
+    assert verdict.flagged
+
+
+def test_one_opinion_is_not_enough(clean):
+    with pytest.raises(UsageError, match="second opinion"):
+        guard([terms(clean, 2)], clean, R, draws=0)
+
+
+def test_a_control_that_nobody_knows_is_found_up_to_an_affine_map(clean):
+    hidden = SeriesSet(clean.series, None)
+    found = discover(hidden, Design(degree=2))
+    assert affine_r2(found.control, clean.known[:, 0]) > 1 - 1e-9
+    assert found.control.mean() == pytest.approx(0.0, abs=1e-12)
+    assert found.control.std() == pytest.approx(1.0)
+    assert np.corrcoef(found.control, clean.known[:, 0])[0, 1] > 0  # larger r, larger mean
+
+
+def test_an_unknown_control_needs_a_law_that_is_affine_in_it(clean):
+    with pytest.raises(UsageError, match='coefficients = "affine"'):
+        discover(clean, Design(degree=2, coefficients="powers"))
+    with pytest.raises(DataError, match="one value of the control|nothing to learn"):
+        discover(SeriesSet((np.ones(4), np.ones(4), np.ones(4)), None), Design(degree=2))
