@@ -3,7 +3,6 @@
 import gzip
 import io
 import re
-import types
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from parametra.core.progress import Progress
 from parametra.report.sections import width
 from parametra.studies import runner
 from parametra.studies.wide import STUDY, curves, data, parts
+from parametra.studies.wide.config import WideConfig
 
 
 @pytest.mark.parametrize("preset", ["smoke", "mini", "full"])
@@ -78,8 +78,9 @@ def test_slopes_are_found_with_an_interval_that_holds_them():
 
 def test_one_cell_of_the_table_is_near_its_prediction():
     """A dense network of width 64 under steps and squared loss: within a tenth of the initial loss of both kernels."""
-    run = types.SimpleNamespace(config=STUDY.resolve("smoke"))
-    curve, gaps = curves.compare(run, run.config.networks[0], 64, "steps", "squared")  # pyright: ignore
+    config = STUDY.resolve("smoke")
+    assert isinstance(config, WideConfig)
+    curve, gaps = curves.compare(config, config.networks[0], 64, "steps", "squared")
     assert curve.shape == (3, 5)
     assert gaps.shape == (2, 2)
     assert (curve[:, -1] < 0.7 * curve[:, 0]).all()
