@@ -46,7 +46,7 @@ def test_both_parameterizations_train_alike_at_rates_that_correspond():
     """Gradient descent at rate eta is, in the standard one, at eta sw²/n for weights and eta sb² for biases: to rounding."""
     one = ntk.dense_network(KEY, 5, 2, (6,), ntk.Erf(), w_std=1.5, b_std=0.3)
     layers = [
-        ntk.Dense(layer.scales[0] * layer.weight, layer.scales[1] * layer.bias, 1.5, 0.3, "standard")
+        ntk.Dense(layer.scales[0] * layer.weight, layer.scales[1] * layer.bias, 1.5, 0.3, "standard")  # pyright: ignore[reportOperatorIssue]
         if isinstance(layer, ntk.Dense)
         else layer
         for layer in one.layers

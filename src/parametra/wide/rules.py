@@ -264,8 +264,9 @@ def window_means(state: State, window: tuple[int, int], strides: tuple[int, int]
 
     def mean(x: Array, both: bool) -> Array:
         rows, columns = ((-4, -3), (-2, -1)) if both else ((-2,), (-1,))
-        x = window_sum(x, rows, window[0], strides[0], padding)
-        return window_sum(x, columns, window[1], strides[1], padding) / count
+        # Barriers: the compiler would otherwise repeat the layer before for each shift, rather than keep its result.
+        x = window_sum(jax.lax.optimization_barrier(x), rows, window[0], strides[0], padding)
+        return window_sum(jax.lax.optimization_barrier(x), columns, window[1], strides[1], padding) / count
 
     return state.replace(
         nngp=mean(state.nngp, joint), ntk=mean(state.ntk, joint), first=mean(state.first, False), second=mean(state.second, False)

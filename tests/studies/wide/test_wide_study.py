@@ -11,7 +11,8 @@ from parametra.core.errors import DataError, UsageError
 from parametra.core.progress import Progress
 from parametra.report.sections import width
 from parametra.studies import runner
-from parametra.studies.wide import STUDY, data, parts
+from parametra.studies.wide import STUDY, curves, data, parts
+from parametra.studies.wide.config import WideConfig
 
 
 @pytest.mark.parametrize("preset", ["smoke", "mini", "full"])
@@ -75,7 +76,18 @@ def test_slopes_are_found_with_an_interval_that_holds_them():
     assert exponent == pytest.approx(-0.5, abs=0.05)
 
 
-@pytest.mark.slow
+def test_one_cell_of_the_table_is_near_its_prediction():
+    """A dense network of width 64 under steps and squared loss: within a tenth of the initial loss of both kernels."""
+    config = STUDY.resolve("smoke")
+    assert isinstance(config, WideConfig)
+    curve, gaps = curves.compare(config, config.networks[0], 64, "steps", "squared")
+    assert curve.shape == (3, 5)
+    assert gaps.shape == (2, 2)
+    assert (curve[:, -1] < 0.7 * curve[:, 0]).all()
+    assert (gaps < 0.1).all()
+
+
+@pytest.mark.long
 def test_the_whole_road_leaves_figures_and_a_page(tmp_path):
     folder = runner.run_study(STUDY, "smoke", tmp_path / "run", progress=Progress(io.StringIO()))
     rows = {row.name: row for row in folder.metrics()}

@@ -11,7 +11,7 @@ from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.wide import parts
-from parametra.studies.wide.config import NetworkConfig
+from parametra.studies.wide.config import NetworkConfig, WideConfig
 from parametra.wide import empirical_ntk, kernel, predict
 
 OPTIMISERS, LOSSES, KERNELS = ("flow", "steps", "momentum"), ("squared", "entropy"), ("empirical", "infinite")
@@ -30,7 +30,7 @@ def run_curves(run: Run) -> dict[str, Any]:
         place = (networks.index(network), OPTIMISERS.index(optimiser), LOSSES.index(loss))
         for w, width in enumerate(network.widths):
             run.progress.update("curves", (number + w / len(network.widths)) / len(cells), network=network.kind, width=width)
-            curves[place], gaps[(*place, slice(None), w)] = compare(run, network, width, optimiser, loss)
+            curves[place], gaps[(*place, slice(None), w)] = compare(run.config, network, width, optimiser, loss)
         rows += _rows(network, optimiser, loss, gaps[place][:, : len(network.widths)])
     kinds = [network.kind for network in networks]
     coordinates = {"architecture": kinds, "optimiser": list(OPTIMISERS), "loss": list(LOSSES)}
@@ -47,10 +47,10 @@ def run_curves(run: Run) -> dict[str, Any]:
     return {"metrics": rows}
 
 
-def compare(run: Run, network: NetworkConfig, width: int, optimiser: str, loss: str) -> tuple[np.ndarray, np.ndarray]:
+def compare(study: WideConfig, network: NetworkConfig, width: int, optimiser: str, loss: str) -> tuple[np.ndarray, np.ndarray]:
     """(loss of network, empirical and infinite-width prediction (3, records + 1) of the first seed, gaps (2, seed))."""
-    config = run.config.training
-    x, y, x_test = parts.subset(run.config, network.kind)
+    config = study.training
+    x, y, x_test = parts.subset(study, network.kind)
     targets = y - y.mean() if loss == "squared" else y
     make = parts.maker(network, width, x.shape, y.shape[1])
     limit = np.asarray(kernel(eqx.filter_eval_shape(make, jax.random.key(0)))(x).ntk, np.float64)
@@ -58,7 +58,7 @@ def compare(run: Run, network: NetworkConfig, width: int, optimiser: str, loss: 
     momentum = config.momentum if optimiser == "momentum" else 0.0
     rate = critical * {"flow": config.flow_rate, "steps": config.rate, "momentum": config.rate * (1 - config.momentum)}[optimiser]
     stride = max(1, config.steps // config.records)
-    models = parts.draw(make, jax.random.fold_in(jax.random.key(run.config.seed), width), config.seeds)
+    models = parts.draw(make, jax.random.fold_in(jax.random.key(study.seed), width), config.seeds)
     _, on, _ = parts.train(models, x, targets, x_test, loss, rate, momentum, stride, config.records)
     times = stride * np.arange(config.records + 1)
     way = {
