@@ -9,7 +9,7 @@ from parametra.dynamics import LOGISTIC, Map, follow
 def test_the_fixed_point_of_the_logistic_map_is_followed_through_its_flip():
     branch = follow(LOGISTIC, np.array([0.6]), 2.6, (2.5, 3.4), step=0.02)
     assert_allclose(branch.states[:, 0], 1 - 1 / branch.control, atol=1e-10)
-    assert_allclose(branch.multipliers[:, 0].real, 2 - branch.control, atol=1e-9)
+    assert_allclose(np.real(branch.multipliers[:, 0]), 2 - branch.control, atol=1e-9)
     assert [kind for kind, _ in branch.events] == ["flip"]
     assert branch.events[0][1] == pytest.approx(3.0, abs=1e-3)  # linear between points
     assert np.array_equal(branch.stable, branch.control < 3.0)

@@ -142,5 +142,5 @@ def single_precision(family: Family) -> Family:
 
 def _samples(x: np.ndarray, u: np.ndarray, control: np.ndarray, keep: np.ndarray) -> Samples:
     parts = (x[:, None], u[:, None], control[:, None], keep.astype(np.float64))
-    x, u, control, weight = (jnp.asarray(part, float) for part in parts)
-    return x, u, control, weight
+    states, targets, controls, weight = (jnp.asarray(part, float) for part in parts)
+    return states, targets, controls, weight

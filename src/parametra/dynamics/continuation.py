@@ -128,7 +128,7 @@ def _events(control: np.ndarray, multipliers: np.ndarray, turn: np.ndarray) -> t
         "fold": turn,
         "flip": np.prod(multipliers + 1.0, axis=1).real,
         "branch": np.prod(multipliers - 1.0, axis=1).real,
-        "torus": np.where(np.abs(multipliers[:, 0].imag) > 1e-9, np.abs(multipliers[:, 0]) - 1.0, np.nan),
+        "torus": np.where(np.abs(np.imag(multipliers[:, 0])) > 1e-9, np.abs(multipliers[:, 0]) - 1.0, np.nan),
     }
     found: list[tuple[int, str, float]] = []
     for kind, value in tests.items():

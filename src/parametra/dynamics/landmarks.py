@@ -158,7 +158,9 @@ def _first_root(
     for index in np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0):
         if max(abs(values[index]), abs(values[index + 1])) > 1e3:
             continue  # an escape, not a root
-        root = float(brentq(lambda mu: float(function(orbits(mu))[0]), grid[index], grid[index + 1], xtol=1e-15, rtol=1e-15))
+        value = lambda mu: float(function(orbits(mu))[0])  # noqa: E731
+        found = brentq(value, grid[index], grid[index + 1], xtol=1e-15, rtol=np.float64(1e-15))
+        root = float(np.asarray(found))
         if accept(orbits(root)):
             return root
     return float("nan")

@@ -38,7 +38,7 @@ def sparse_supports(features: np.ndarray, targets: np.ndarray) -> Iterator[Suppo
     # Everything below needs only the triangular factor of all features with the targets: some numbers instead of all samples.
     scaled = features / np.where(size > 0, size, 1.0)
     spread = np.where(targets.std(axis=0) > 0, targets.std(axis=0), 1.0)
-    corner = np.linalg.qr(np.concatenate([scaled, targets / spread], axis=1), mode="r")
+    corner = np.asarray(np.linalg.qr(np.concatenate([scaled, targets / spread], axis=1), mode="r"))
     columns, goals = corner[:, : features.shape[1]], corner[:, features.shape[1] :]
     active = np.ones((features.shape[1], targets.shape[1]), bool)
     while True:

@@ -6,7 +6,7 @@ A state is a vector `(state,)`, a control a vector `(control,)`; a system with o
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import diffrax
 import equinox as eqx
@@ -29,8 +29,15 @@ class AbstractSystem(eqx.Module):
         time_step: time between states, in the system's unit; 1 for a map.
     """
 
-    dimension: eqx.AbstractVar[int]
-    time_step: eqx.AbstractVar[float]
+    if TYPE_CHECKING:  # a type checker would take them for the first fields of every system
+
+        @property
+        def dimension(self) -> int: ...  # noqa: D102
+        @property
+        def time_step(self) -> float: ...  # noqa: D102
+    else:
+        dimension: eqx.AbstractVar[int]
+        time_step: eqx.AbstractVar[float]
 
     @abstractmethod
     def step(self, state: State, control: Control) -> State:
@@ -92,7 +99,7 @@ class Flow(AbstractSystem):
         solver, term = self.solver, diffrax.ODETerm(lambda t, x, args: self.slope(x, control))
         memory = solver.init(term, 0.0, length, state, None)
 
-        def substep(carry: Any, _: None) -> tuple[Any, None]:
+        def substep(carry: Any, unused: None) -> tuple[Any, None]:
             x, memory = carry
             x, _, _, memory, _ = solver.step(term, 0.0, length, x, None, memory, made_jump=False)
             return (x, memory), None

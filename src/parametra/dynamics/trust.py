@@ -45,7 +45,7 @@ class Guard:
     @property
     def trusted(self) -> np.ndarray:
         """(control,), where nothing is flagged."""
-        return ~self.flags.any(axis=1)
+        return np.asarray(~self.flags.any(axis=1))
 
     @property
     def flagged(self) -> bool:

@@ -43,7 +43,7 @@ def run_logistic(run: Run) -> dict[str, Any]:
     ours, theirs, bound = (np.full(shape, np.nan) for _ in range(3))
     chosen, ranking = np.full(shape[:3], "", dtype=object), []
     failed, flagged, trusted = np.zeros(shape[:3], bool), np.zeros(shape[:3], bool), np.full(shape[:3], np.nan)
-    beyond = np.linspace(protocol.high, 4.0, BEYOND + 1)[1:]
+    beyond = np.linspace(protocol.high, 4.0, BEYOND + 2)[1:-1]  # at 4 itself any error below is an escape
     exact = [diagram(LOGISTIC, beyond, start, burn=1000, steps=ATTRACTOR_STEPS) for start in (FIRST, SECOND)]
     floor = float(np.mean(distances(*exact)))
     all_cases = list(cases(protocol))
