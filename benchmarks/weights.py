@@ -75,7 +75,7 @@ def group() -> list[Metric]:
             "svd": forward(lambda w, _: jnp.linalg.svd(w, compute_uv=False), eight.unwrap(), x),
             "blocks": forward(lambda w, _: w.singular_values(), eight, x),
         },
-        2,
+        4,
     )
     return [
         at_least("Hadamard-4, n = 1024, batch 128: dense over it", seconds["dense"] / seconds["4"], 3.0),
@@ -218,7 +218,7 @@ def accuracy() -> list[Metric]:
         weight = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), start)
         weight = eqx.tree_at(lambda w: w.free, weight, jnp.asarray(normal[0], jnp.float32))
         true = np.linalg.svd(np.asarray(weight.unwrap(), np.float64), compute_uv=False)
-        error = np.abs(np.sort(np.asarray(weight.singular_values()))[::-1] - true).max()
+        error = float(np.abs(np.sort(np.asarray(weight.singular_values()))[::-1] - true).max())
         rows.append(at_most("|sigma reported - true|, n = 1024, float32", error, 2e-6, kind="skill"))
         rows.extend(expressivity(normal))
     return rows
@@ -233,7 +233,7 @@ def expressivity(normal: np.ndarray) -> list[Metric]:
     rows = []
     for kind, matrix in cases.items():
         rebuilt = np.asarray(SpectralWeight.from_matrix(jnp.asarray(matrix)).unwrap())
-        error = np.linalg.norm(rebuilt - matrix) / np.linalg.norm(matrix)
+        error = float(np.linalg.norm(rebuilt - matrix) / np.linalg.norm(matrix))
         rows.append(at_most(f"relative error of a random matrix rebuilt, {kind}, float64", error, 1e-12, kind="skill"))
     return rows
 

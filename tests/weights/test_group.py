@@ -96,7 +96,7 @@ def test_it_is_never_expanded(transform):
     def cost(weight):
         x = jax.ShapeDtypeStruct((batch, size), jnp.float32)
         gradient = jax.jit(jax.grad(lambda w, v: jnp.sum(jnp.sin(w.apply(v))), (0, 1)))
-        return gradient.lower(weight, x).compile().cost_analysis()["flops"]
+        return gradient.lower(weight, x).compile().cost_analysis()["flops"]  # pyright: ignore[reportOptionalSubscript]
 
     shapes = jax.eval_shape(lambda: GroupWeight.from_dense(jnp.ones((size, size), jnp.float32), transform))
     dense = jax.eval_shape(lambda: Dense(jnp.ones((size, size), jnp.float32)))

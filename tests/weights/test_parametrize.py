@@ -1,5 +1,7 @@
 """`parametrize` and `resolve` on models that know nothing of weights, and the refusals."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -90,7 +92,8 @@ def test_where_by_function_and_by_pattern_are_one():
 
 def test_what_is_cheaper_than_dense_stays_so_where_that_is_possible():
     ready = resolve(parametrize(eqx.nn.MLP(8, 8, 8, 1, key=KEY), "layers.*.weight", hadamard(4)))
-    assert isinstance(ready.layers[0].weight.weight, GroupWeight)
+    weight: Any = ready.layers[0].weight
+    assert isinstance(weight.weight, GroupWeight)
     ready = resolve(parametrize(eqx.nn.MLP(8, 8, 8, 1, key=KEY), "layers.*.weight", symmetric()))
     assert isinstance(ready.layers[0].weight, jax.Array)
     ready = resolve(parametrize(MLP.init(KEY, 8, 8, (8,)), "layers.*.weight", symmetric()))
@@ -99,7 +102,7 @@ def test_what_is_cheaper_than_dense_stays_so_where_that_is_possible():
 
 def test_values_or_scale_are_kept():
     model = eqx.nn.Linear(64, 64, key=KEY)
-    near, scaled = (parametrize(model, "weight", hadamard(8), keep=keep).weight.unwrap() for keep in ("values", "scale"))
+    near, scaled = (paramax.unwrap(parametrize(model, "weight", hadamard(8), keep=keep)).weight for keep in ("values", "scale"))
     assert_allclose(jnp.linalg.norm(scaled), jnp.linalg.norm(model.weight), rtol=1e-5)
     assert_allclose(scaled / jnp.linalg.norm(scaled), near / jnp.linalg.norm(near), atol=1e-6)
 
@@ -168,8 +171,8 @@ def test_a_scheme_that_makes_something_else_is_refused():
 
 
 def test_a_kernel_is_not_multiplied_as_a_matrix():
-    held = parametrize(eqx.nn.Conv2d(4, 4, 3, key=KEY), "weight", symmetric())
-    assert held.weight.ndim == 4
-    np.testing.assert_array_equal(jnp.asarray(held.weight), held.weight.unwrap())
+    weight: Any = parametrize(eqx.nn.Conv2d(4, 4, 3, key=KEY), "weight", symmetric()).weight
+    assert weight.ndim == 4
+    np.testing.assert_array_equal(jnp.asarray(weight), weight.unwrap())
     with pytest.raises(UsageError, match="resolve"):
-        held.weight @ X
+        weight.__matmul__(X)

@@ -16,7 +16,7 @@ SIZE, ROWS = 256, 64
 def test_flops_of_a_product(scheme):
     weight = jax.eval_shape(lambda: scheme(jnp.ones((SIZE, SIZE))))
     x = jax.ShapeDtypeStruct((ROWS, SIZE), jnp.float32)
-    counted = jax.jit(lambda w, v: w.apply(v)).lower(weight, x).compile().cost_analysis()["flops"]
+    counted = jax.jit(lambda w, v: w.apply(v)).lower(weight, x).compile().cost_analysis()["flops"]  # pyright: ignore[reportOptionalSubscript]
     plan = weight.plan(ROWS)
     # XLA also counts what makes a matrix, one addition per entry or so, and fuses some additions twice.
     assert_allclose(counted, plan.flops, rtol=0.12)
@@ -28,7 +28,7 @@ def test_flops_of_a_product(scheme):
 def test_flops_of_a_convolution(scheme):
     kernel = jax.eval_shape(lambda: scheme(jnp.ones((64, 64, 3, 3))))
     x = jax.ShapeDtypeStruct((2, 8, 8, 64), jnp.float32)
-    counted = jax.jit(lambda w, v: w.apply(v, 1, ((0, 0), (0, 0)))).lower(kernel, x).compile().cost_analysis()["flops"]
+    counted = jax.jit(lambda w, v: w.apply(v, 1, ((0, 0), (0, 0)))).lower(kernel, x).compile().cost_analysis()["flops"]  # pyright: ignore[reportOptionalSubscript]
     assert_allclose(counted, kernel.plan(2 * 6 * 6).flops, rtol=0.12)
 
 

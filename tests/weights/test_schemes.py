@@ -1,5 +1,7 @@
 """One suite over all schemes: projection, product, counts, rank, and the same tap by tap for convolutions."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -110,7 +112,7 @@ def test_tied_taps(scheme, taps):
     assert_allclose(kernel.resolved().apply(IMAGE), kernel.apply(IMAGE), rtol=1e-4, atol=1e-4)
 
 
-def convolution(x, kernel, stride, padding="SAME"):
+def convolution(x, kernel, stride, padding: Any = "SAME"):
     """Torch's layout, by XLA."""
     y = jax.lax.conv_general_dilated(jnp.moveaxis(x, -1, 1), kernel, (stride, stride), padding)
     return jnp.moveaxis(y, 1, -1)

@@ -15,6 +15,7 @@ Source: `Walsh` and `Fourier` are the real Fourier transforms of their groups. B
 """
 
 import dataclasses
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -109,7 +110,7 @@ class Walsh(AbstractTransform):
     def project(self, matrix: Float[Array, "*taps outputs inputs"]) -> list[Float[Array, "*taps rows columns"]]:
         """A_j = mean over a of block (a, a xor j); P = H A / k."""
         grid = _grid(matrix, self.order)
-        bands = [sum(grid[a][a ^ j] for a in range(self.order)) / self.order for j in range(self.order)]
+        bands = [_mean([grid[a][a ^ j] for a in range(self.order)]) for j in range(self.order)]
         return [block / self.order for block in self.analyse(bands)]
 
 
@@ -200,7 +201,7 @@ class Fourier(AbstractTransform):
     def project(self, matrix: Float[Array, "*taps outputs inputs"]) -> list[Float[Array, "*taps rows columns"]]:
         """C_j = mean over a of block (a, a + j)."""
         k, grid = self.order, _grid(matrix, self.order)
-        bands = [sum(grid[a][(a + j) % k] for a in range(k)) / k for j in range(k)]
+        bands = [_mean([grid[a][(a + j) % k] for a in range(k)]) for j in range(k)]
         spectrum = zip(self.analyse(bands), self.frequencies, strict=True)
         return [part for f, own in spectrum for part in ([f.real] if len(own) == 1 else [f.real, -f.imag])]
 
@@ -220,8 +221,12 @@ def _combine(factors: np.ndarray, chunks: Chunks) -> Array:
     return jnp.zeros_like(chunks[0]) if total is None else total
 
 
+def _mean(parts: list[Array]) -> Array:
+    return functools.reduce(jnp.add, parts) / len(parts)
+
+
 def _grid(matrix: Float[Array, "*taps outputs inputs"], order: int) -> list[list[Array]]:
-    check_divisible(tuple(matrix.shape[-2:]), order)
+    check_divisible((matrix.shape[-2], matrix.shape[-1]), order)
     return [jnp.split(rows, order, axis=-1) for rows in jnp.split(matrix, order, axis=-2)]
 
 

@@ -95,13 +95,20 @@ class GroupWeight(AbstractWeight):
 
     def singular_values(self) -> Float[Array, " rank"]:
         """The union of those of the blocks; a dense block is decomposed, at a cost of (n/k)³ each: k² less than for W."""
-        values = [self._singular_values(own) for own in self.transform.frequencies]
+        known = [own for own in self.transform.frequencies if not self._decomposed(own)]
+        values = [self.blocks[own[0]].singular_values() for own in known]
+        for length in (1, 2):
+            # One call for all blocks of a kind: separate ones would compete for the threads of LAPACK.
+            dense = [self._matrix(own) for own in self.transform.frequencies if own not in known and len(own) == length]
+            if dense:
+                found = jnp.linalg.svd(jnp.stack(dense), compute_uv=False).ravel()
+                values.append(jnp.tile(found, length))  # a complex block stands for two conjugate frequencies
         return jnp.sort(self.transform.gain * jnp.concatenate(values), descending=True)
 
     def log_abs_det(self) -> Float[Array, ""]:
         """The sum over the blocks; UsageError if W is not square."""
         self._need_square("log |det W|")
-        total = sum(self._log_abs_det(own) for own in self.transform.frequencies)
+        total = jnp.sum(jnp.stack([self._log_abs_det(own) for own in self.transform.frequencies]))
         return self.shape[0] * jnp.log(jnp.asarray(self.transform.gain, total.dtype)) + total
 
     def inverse_apply(self, y: Float[Array, "*batch outputs"]) -> Float[Array, "*batch inputs"]:
@@ -129,12 +136,6 @@ class GroupWeight(AbstractWeight):
 
     def _decomposed(self, own: tuple[int, ...]) -> bool:
         return len(own) == 2 or isinstance(self.blocks[own[0]], Dense)
-
-    def _singular_values(self, own: tuple[int, ...]) -> Float[Array, " rank"]:
-        if not self._decomposed(own):
-            return self.blocks[own[0]].singular_values()
-        values = jnp.linalg.svd(self._matrix(own), compute_uv=False)
-        return jnp.tile(values, len(own))  # a complex block stands for two conjugate frequencies
 
     def _log_abs_det(self, own: tuple[int, ...]) -> Float[Array, ""]:
         if not self._decomposed(own):

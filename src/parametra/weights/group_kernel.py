@@ -59,7 +59,9 @@ class GroupKernel(AbstractKernel):
         products = []
         for own, chunk in zip(self.transform.frequencies, chunks, strict=True):
             parts = [lambda v, block=self.blocks[index]: block.apply(v, strides, padding) for index in own]
-            products.append(parts[0](chunk) if len(own) == 1 else complex_product(*_batchwise(parts), None, chunk))
+            products.append(
+                parts[0](chunk) if len(own) == 1 else complex_product(_batchwise(parts[0]), _batchwise(parts[1]), None, chunk)
+            )
         return jnp.concatenate(self.transform.synthesise(products), axis=-1)
 
     @property
@@ -79,14 +81,11 @@ class GroupKernel(AbstractKernel):
         return dense_plan(self, self.shape, rows, way=f"butterfly of {self.transform.order} around convolutions", flops=flops)
 
 
-def _batchwise(parts: list[Callable[[Array], Array]]) -> list[Callable[[Array], Array]]:
-    """Convolutions of a stack of two batches as one of twice the batch."""
+def _batchwise(part: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """A convolution of a stack of two batches as one of twice the batch."""
 
-    def widened(part: Callable[[Array], Array]) -> Callable[[Array], Array]:
-        def both(v: Array) -> Array:
-            y = part(v.reshape(-1, *v.shape[2:]))
-            return y.reshape(2, -1, *y.shape[1:])
+    def both(v: Array) -> Array:
+        y = part(v.reshape(-1, *v.shape[2:]))
+        return y.reshape(2, -1, *y.shape[1:])
 
-        return both
-
-    return [widened(part) for part in parts]
+    return both

@@ -68,11 +68,11 @@ class PackedSymmetric(AbstractWeight):
         """
         if x.ndim == 1:
             return plain_product(jnp.broadcast_to(x, (1, self.size)), self.parts, self.layout)[0]
-        return product(x.reshape(-1, self.size), self.parts, self.layout).reshape(x.shape)
+        return jnp.reshape(product(x.reshape(-1, self.size), self.parts, self.layout), x.shape)  # pyright: ignore
 
     def matvec(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
         """W x for one vector that is alone: half the bytes of the dense product."""
-        return product(x[None], self.parts, self.layout)[0]
+        return jnp.reshape(product(x[None], self.parts, self.layout), x.shape)  # pyright: ignore
 
     def plan(self, rows: int = 1) -> Plan:
         """Tiles; as many multiplications as dense."""

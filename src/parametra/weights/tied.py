@@ -1,5 +1,6 @@
 """Weights with tied rows and columns: they save numbers and multiplications by giving up rank, and say so."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -116,7 +117,7 @@ class Chunked(AbstractWeight):
 
     def apply(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """Add the chunks of the inputs, one product, repeat the outputs."""
-        y = self.block.apply(sum(jnp.split(x, self.inputs_times, axis=-1)))
+        y = self.block.apply(functools.reduce(jnp.add, jnp.split(x, self.inputs_times, axis=-1)))
         return jnp.tile(y, (*[1] * (x.ndim - 1), self.outputs_times))
 
     @property
