@@ -1,6 +1,7 @@
 """Products of reflectors and their gradients against values of mpmath 1.4.1 (40 digits), rounded to float64."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,7 @@ def test_products_inverse_and_gradient(name):
     @jax.jit
     def both(u, v, x, y):
         def q(rows, columns, transposed):
-            return multiply(columns.T, rows, transposed, trapezoid).T
+            return multiply(columns.T, rows, transposed, trapezoid).T  # pyright: ignore
 
         return q(u, y, False), q(u, y, True), q(u, s[:, None] * q(v, x, True), False), q(v, q(u, y, True) / s[:, None], False)
 
@@ -43,6 +44,7 @@ def test_products_inverse_and_gradient(name):
         assert_allclose(array, wanted, atol=1e-13 * condition * np.abs(wanted).max(), err_msg=key)
 
     wanted = VALUES[f"{name}/grad_sum_G_U_wrt_VU"]
-    for product in (multiply, multiply_plain):
+    products: tuple[Any, ...] = (multiply, multiply_plain)
+    for product in products:
         gradient = jax.jit(jax.grad(lambda u, f=product: jnp.sum(value("G").T * f(jnp.eye(u.shape[1]), u, False, trapezoid))))(u)
         assert_allclose(gradient, wanted, atol=1e-13 * np.abs(wanted).max())

@@ -1,5 +1,7 @@
 """Laws of products of reflectors: order, orthogonality, gradients, precision, and what a zero row does."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,7 @@ from parametra.weights.reflectors import pack, packed_length, unpack
 from parametra.weights.triangular_inverse import triangular_inverse
 
 
-def trapezoid(seed, count, size, dtype=np.float64):
+def trapezoid(seed, count, size, dtype: type = np.float64) -> Any:
     return np.triu(np.random.default_rng(seed).normal(size=(count, size))).astype(dtype)
 
 
@@ -67,7 +69,8 @@ def test_gradients_are_those_of_finite_differences():
 
 @pytest.mark.x64
 def test_the_plain_product_has_the_same_gradient_and_forward_mode():
-    rows, x = trapezoid(5, 70, 90), np.random.default_rng(6).normal(size=(2, 90))
+    rows: Any = trapezoid(5, 70, 90)
+    x: Any = np.random.default_rng(6).normal(size=(2, 90))
     with jax.enable_x64(True):
         own, plain = (
             jax.jit(jax.grad(lambda r, f=f: jnp.sum(jnp.sin(f(x, r, False, True)))))(rows) for f in (multiply, multiply_plain)

@@ -1,5 +1,7 @@
 """Laws of weights made from their singular values."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -63,7 +65,7 @@ def test_special_matrices_have_reflectors_that_can_be_trained():
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("strategy", ["thin", "resolve", "auto"])
 def test_closed_forms_are_those_of_the_dense_matrix(shape, strategy):
-    weight = SpectralWeight.init(KEY, *shape, "full", (0.5, 2.0), strategy)
+    weight = SpectralWeight.init(KEY, shape[0], shape[1], "full", (0.5, 2.0), strategy)
     weight = eqx.tree_at(lambda w: w.free, weight, jax.random.normal(KEY, (min(shape),)))
     dense = np.asarray(weight.unwrap(), np.float64)
     values = np.linalg.svd(dense, compute_uv=False)
@@ -110,7 +112,7 @@ def test_parameters_are_those_of_the_paper():
         assert (
             sum(leaf.size for leaf in jax.tree.leaves(weight)) == 2 * (n * m - m * (m - 1) // 2) + n == (weight.plan().parameters)
         )
-    fixed = parametrize(eqx.nn.Linear(8, 8, key=KEY), lambda layer: layer.weight, orthogonal()).weight.weight
+    fixed: Any = parametrize(eqx.nn.Linear(8, 8, key=KEY), lambda layer: layer.weight, orthogonal()).weight.weight  # pyright: ignore
     assert fixed.free is None
     assert fixed.plan().parameters == 8 * 9
     assert_allclose(fixed.unwrap() @ fixed.unwrap().T, np.eye(8), atol=2e-6)
@@ -148,7 +150,7 @@ def test_thin_weights_stay_reflectors_in_a_scan_and_thick_ones_become_dense():
 
 
 def flops(function, *arguments):
-    return jax.jit(function).lower(*arguments).compile().cost_analysis()["flops"]
+    return jax.jit(function).lower(*arguments).compile().cost_analysis()["flops"]  # pyright: ignore
 
 
 def test_a_thin_product_costs_a_fraction_of_the_dense_one():

@@ -120,7 +120,8 @@ def choose_closure(pairs: Mapping[float, Pairs], designs: Sequence[Design], *, m
     with jax.enable_x64(True):
         for design in designs:
             family, _ = fit_samples(design, _samples(x, u, control, control < edge[0]), seed=seed)
-            ranking.append((design, float(np.mean([offline_r2(family, *drawn[forcing], forcing) for forcing in edge]))))
+            scores = [offline_r2(family, drawn[forcing][0], drawn[forcing][1], forcing) for forcing in edge]
+            ranking.append((design, float(np.mean(scores))))
         ranking.sort(key=lambda entry: -entry[1])
         family, _ = fit_samples(ranking[0][0], _samples(x, u, control, np.ones(len(x), bool)), seed=seed)
     return ClosureChoice(tuple(ranking), family)

@@ -63,7 +63,8 @@ class LanguageModel(eqx.Module):
         for layer, cell in enumerate(self.cells):
             x, state = cell.run(x, None if states is None else states[layer])
             x, last = self._drop(x, key, layer + 1), [*last, state]
-        scores = x @ self.embedding.T + self.bias if self.decoder is None else self.decoder(x)
+        tied = self.decoder is None
+        scores = x @ self.embedding.T + self.bias if tied else self.decoder(x)  # pyright: ignore
         return scores, tuple(last)
 
     def loss(

@@ -119,7 +119,7 @@ def block_size(count: int) -> int:
 
 def _forward(x: Array, rows: Array, transposed: bool, trapezoid: bool) -> tuple[Array, tuple]:
     """The product, and what the way back needs: the product itself and the C of every block, y = x - C V."""
-    order = layout(*rows.shape, trapezoid)
+    order = layout(rows.shape[0], rows.shape[1], trapezoid)
     parts, inverses = cut(rows, order)
 
     def reflect(carry: tuple[Array], block: tuple[Array, Array]) -> tuple[tuple[Array], Array]:
@@ -137,7 +137,7 @@ def _backward(transposed: bool, trapezoid: bool, kept: tuple, gradient: Array) -
     dS = -Tᵀ dT Tᵀ = -Cᵀ dA comes free, and S = diag/2 + striu of V Vᵀ gives dV = (striu(dS) + its transpose + diagonal) V.
     """
     y, rows, parts, inverses, factors = kept
-    order = layout(*rows.shape, trapezoid)
+    order = layout(rows.shape[0], rows.shape[1], trapezoid)
 
     def undo(carry: tuple[Array, Array], block: tuple[Array, Array, Array]) -> tuple[tuple[Array, Array], Array]:
         (y, g), (v, inverse, c) = carry, block

@@ -80,7 +80,7 @@ class Reflectors(eqx.Module):
 
     def _multiply(self, x: Float[Array, "*batch size"], transposed: bool) -> Float[Array, "*batch size"]:
         # A single vector may be one of many under vmap: a rule of its own would make a gradient of the rows for each of them.
-        product = multiply_plain if x.ndim == 1 else multiply
+        product: Any = multiply_plain if x.ndim == 1 else multiply
         return product(x.reshape(-1, self.size), self.rows(), transposed, True).reshape(x.shape)
 
     def unwrap(self) -> Float[Array, "size size"]:

@@ -58,7 +58,7 @@ def fit_pysindy(data: SeriesSet, fraction: float) -> tuple[PolynomialMap, float]
 
 def _fit(data: SeriesSet, threshold: float) -> PolynomialMap | None:
     """None where PySINDy refuses, as it does when no term survives."""
-    import pysindy
+    import pysindy  # pyright: ignore[reportMissingImports]
 
     model: Any = pysindy.DiscreteSINDy(
         optimizer=pysindy.STLSQ(threshold=threshold), feature_library=pysindy.PolynomialLibrary(degree=DEGREE)
