@@ -69,9 +69,9 @@ def test_gradients_are_those_of_finite_differences():
 
 @pytest.mark.x64
 def test_the_plain_product_has_the_same_gradient_and_forward_mode():
-    rows: Any = trapezoid(5, 70, 90)
-    x: Any = np.random.default_rng(6).normal(size=(2, 90))
     with jax.enable_x64(True):
+        rows = jnp.asarray(trapezoid(5, 70, 90))
+        x = jnp.asarray(np.random.default_rng(6).normal(size=(2, 90)))
         own, plain = (
             jax.jit(jax.grad(lambda r, f=f: jnp.sum(jnp.sin(f(x, r, False, True)))))(rows) for f in (multiply, multiply_plain)
         )
