@@ -70,20 +70,23 @@ class _Coupled:
         self.run, self.config = run, run.config
         self.host = parts.host_of(self.config)
         self.state, _ = last_state(run)
-        self.lock, self.fractions = Lock(), {}
+        self.lock, self.simulated = Lock(), {}
+        length = self.config.coupled
+        candidates = len(network_names(self.config)) * length.candidate_days
+        self.total_days = candidates + (length.days - length.candidate_days) + 2.0 * length.days  # all runs of this stage
         self.threads = 1 if jax.default_backend() != "cpu" else machine.cores()
 
     def run_all(self, lengths: dict[str, float]) -> dict[str, PhysicalStopError | None]:
         """Each closure for its number of days; why it stopped, None where it did not."""
-        self.fractions = dict.fromkeys(lengths, 0.0)
         outcomes = run_many({name: self._job(name, days) for name, days in lengths.items()}, self.threads)
+        self.simulated |= lengths  # also those that stopped early: their days are not to come
         return {name: outcome if isinstance(outcome, PhysicalStopError) else None for name, outcome in outcomes.items()}
 
     def _job(self, name: str, days: float) -> Callable[[], object]:
         def job() -> object:
             grid, per_day = self.host.grid, self.config.host.steps_per_day
             recorder = parts.zonal_recorder(*grid.shape, tuple(self.config.host.sigma_half))
-            writer = _Writer(self, name, round(days * per_day))
+            writer = _Writer(self, name)
             return coupled_run(
                 self.host, closure_of(self.run, name), self.state, (), self.config.seed, round(days * per_day),
                 chunk=per_day, record=recorder, on_chunk=writer, on_start=writer.cut, watch=parts.WATCH,
@@ -97,8 +100,8 @@ class _Coupled:
 class _Writer:
     """Appends one daily mean after the other."""
 
-    def __init__(self, stage: _Coupled, name: str, last: int):
-        self.stage, self.name, self.last = stage, name, last
+    def __init__(self, stage: _Coupled, name: str):
+        self.stage, self.name = stage, name
         self.path = stage.run.folder.fields(f"coupled-{name}")
         self.per_day = stage.config.host.steps_per_day
 
@@ -111,8 +114,8 @@ class _Writer:
         grid, stage = self.stage.host.grid, self.stage
         append_fields(self.path, parts.zonal_fields(grid, records, step / self.per_day - 0.5))
         with stage.lock:
-            stage.fractions[self.name] = step / self.last
-            fraction = float(np.mean(list(stage.fractions.values())))
+            stage.simulated[self.name] = step / self.per_day
+            fraction = min(sum(stage.simulated.values()) / stage.total_days, 1.0)
             values = parts.progress_values(grid, {k: v for k, v in records.items() if v.shape != grid.shape})
             stage.run.progress.update("coupled", fraction, network=self.name, day=step / self.per_day, **values)
 
