@@ -1,9 +1,9 @@
 """A start state that is already a climate: the fields of one moment of a long multi-scale run, on any grid.
 
-A world that starts from rest, or from a relaxation run, takes months to find its tropical winds and eddies, and a network that is
-trained before that learns a climate which then goes away. The file beside this module holds one moment of the default world (32 x 16
-columns, 20 layers), far from any start: 111 days of the multi-scale model after a relaxation run, then 160 days with a network in its
-place, in which the tropical winds came to rest. Another moment is stored from a run folder:
+A world that starts from rest, or from a relaxation run, takes months to find its tropical winds and eddies, and a network that
+is trained before that learns a climate which then goes away. The file beside this module holds one moment of the default world
+(32 x 16 columns, 20 layers), far from any start: 111 days of the multi-scale model after a relaxation run, then 160 days with a
+network in its place, in which the tropical winds came to rest. Another moment is stored from a run folder:
 
     python -m parametra.climate.host.mature runs/climate-laptop [--day 76]
 
