@@ -63,7 +63,7 @@ class HostConfig(Config):
     humidity_noise_hours: float = Field(
         default=0.0, ge=0.0, le=24.0, description="decay of humidity finer than the truncation [h]"
     )
-    momentum_diffusion: float = Field(default=10.0, ge=0.0, le=100.0, description="vertical diffusion of wind everywhere [m2 s-1]")
+    momentum_diffusion: float = Field(default=10.0, ge=0.0, le=100.0, description="vertical diffusion of wind [m2 s-1]")
     boundary_diffusion: float = Field(
         default=20.0, ge=0.0, le=500.0, description="more of it at the ground, a Gaussian in 1 - sigma [m2 s-1]"
     )
