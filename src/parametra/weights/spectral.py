@@ -225,7 +225,7 @@ class SpectralWeight(AbstractWeight):
 def folds(shape: tuple[int, int], left: int, right: int) -> bool:
     """Whether a scan should multiply by reflectors in every step rather than by the dense matrix made once.
 
-    Four thin products against one: measured (2-core AVX-512 Xeon, JAX 0.10.2, CPU, batch 32) to pay from n = 256 on, and up to
-    n/8 reflectors a side.
+    Four thin products against one: in a prototype (2-core AVX-512 Xeon, JAX 0.10.2, batch 32) they paid from n = 256 on, and up
+    to n/8 reflectors a side.
     """
     return min(shape) >= 256 and 8 * max(left, right) <= min(shape)
