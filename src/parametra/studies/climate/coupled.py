@@ -27,7 +27,7 @@ from parametra.studies.base import Run
 from parametra.studies.climate import parts
 from parametra.studies.climate.config import ClimateConfig
 from parametra.studies.climate.training import LINEAR, network_names
-from parametra.studies.climate.truth import last_state, truth_fields
+from parametra.studies.climate.truth import checkpoint_step, last_state, truth_fields
 
 TIME_MEAN = "time-mean"
 LIMITS = {"mean_temperature": 1.5, "zonal_temperature_rms": 3.0, "precipitable_water": 0.1, "rain_profile_r": 0.9}
@@ -78,9 +78,16 @@ class _Coupled:
 
     def run_all(self, lengths: dict[str, float]) -> dict[str, PhysicalStopError | None]:
         """Each closure for its number of days; why it stopped, None where it did not."""
-        outcomes = run_many({name: self._job(name, days) for name, days in lengths.items()}, self.threads)
+        jobs = {name: self._job(name, days) for name, days in lengths.items() if not self._is_beyond(name, days)}
+        outcomes = run_many(jobs, self.threads)
         self.simulated |= lengths  # also those that stopped early: their days are not to come
-        return {name: outcome if isinstance(outcome, PhysicalStopError) else None for name, outcome in outcomes.items()}
+        stops = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, PhysicalStopError)}
+        return {name: stops.get(name) for name in lengths}
+
+    def _is_beyond(self, name: str, days: float) -> bool:
+        """Whether an interrupted stage had already taken this run further, as the chosen network's."""
+        step = checkpoint_step(self.run.folder.checkpoint(f"coupled-{name}"))
+        return step is not None and step > round(days * self.config.host.steps_per_day)
 
     def _job(self, name: str, days: float) -> Callable[[], object]:
         def job() -> object:
