@@ -110,8 +110,8 @@ def _diagonal(x: Rows, g: Rows, count: int) -> Float[Array, "count side side"]:
 
 def _outer_vector(x: Rows, g: Rows, count: int) -> Float[Array, "count side side"]:
     # Sums of two terms, not a matrix product: one pass, limited by what it writes.
-    (x1, x2), (g1, g2) = (jnp.unstack(v.reshape(count, 2, -1), axis=1) for v in (x, g))
-    return ROOT_HALF * (x1[:, :, None] * g2[:, None, :] + g1[:, :, None] * x2[:, None, :])
+    (x1, x2), (g1, g2) = (jnp.unstack(v.reshape(count, 2, -1), axis=1) for v in (x, ROOT_HALF * g))
+    return x1[:, :, None] * g2[:, None, :] + g1[:, :, None] * x2[:, None, :]
 
 
 def _diagonal_vector(x: Rows, g: Rows, count: int) -> Float[Array, "count side side"]:
