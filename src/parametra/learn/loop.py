@@ -197,7 +197,8 @@ def _keep_best(tree: dict[str, Any], epoch: int) -> None:
 
 def _history(tree: dict[str, Any], member: int) -> History:
     watched = {name: np.asarray(values[member]) for name, values in tree.get("watched", {}).items()}
-    return History(*(np.asarray(tree[name][member]) for name in ("loss", "selection_loss", "gradient_norm")), watched)
+    loss, judged, norm = (np.asarray(tree[name][member]) for name in ("loss", "selection_loss", "gradient_norm"))
+    return History(loss, judged, norm, watched)
 
 
 class _Plan:
