@@ -15,3 +15,21 @@ class FitConfig(Config):
     learning_rate: float = Field(default=1e-3, gt=0, description="learning rate at the start")
     schedule: Literal["step", "cosine", "constant"] = Field(default="cosine", description="how the learning rate falls")
     chunk: int = Field(default=50, ge=1, description="optimiser steps in one compiled call, about; progress is told after each")
+
+
+class RecipeConfig(FitConfig):
+    """The same with everything else that a recipe may name."""
+
+    schedule: Literal["step", "cosine", "constant", "drops"] = Field(default="cosine", description="how the learning rate falls")
+    optimiser: Literal["adam", "sgd"] = Field(default="adam", description="Adam, or gradient descent with momentum")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="of gradient descent")
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="added to the gradient (sgd) or to the step (adam); never of reflectors"
+    )
+    clip: float = Field(default=0.0, ge=0, description="largest norm of the whole gradient; 0 for any")
+    patience: int = Field(
+        default=0, ge=0, description="epochs without a better selection loss after which training ends; 0: never"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="arithmetic inside the loss; parameters and optimiser stay in float32"
+    )
