@@ -68,10 +68,12 @@ def trainer(run: Run, data: Images) -> Callable[[Cell, int, Callable[[EpochRecor
 
     blocks = [slice(start, start + BATCH) for start in range(0, len(data.test), BATCH)]
     change = partial(augmented, settings) if settings.augment else None
+    # made inside one compiled call, the same for all seeds: one operation after the other takes longer than training
+    make = lru_cache(lambda cell: eqx.filter_jit(_maker(settings, data, cell)))
 
     def train(cell: Cell, seed: int, told: Callable[[EpochRecord, float], None]) -> None:
         key = jax.random.fold_in(jax.random.key(config.seed), seed)
-        network = image_network(settings, cell.width, cell.scheme, data.train.shape[-1], data.classes, key)
+        network = make(cell)(key)
 
         def on_epoch(record: EpochRecord, network: Any) -> None:
             parts = ((jnp.asarray(data.test[part]), jnp.asarray(data.test_labels[part])) for part in blocks)
@@ -99,8 +101,11 @@ def augmented(settings: ImagesConfig, batch: tuple[Array, Array], key: PRNGKeyAr
 
 
 def _shapes(settings: ImagesConfig, data: Images, cell: Cell) -> Any:
-    make = partial(image_network, settings, cell.width, cell.scheme, data.train.shape[-1], data.classes)
-    return eqx.filter_eval_shape(make, jax.random.key(0))
+    return eqx.filter_eval_shape(_maker(settings, data, cell), jax.random.key(0))
+
+
+def _maker(settings: ImagesConfig, data: Images, cell: Cell) -> Callable[[PRNGKeyArray], Any]:
+    return partial(image_network, settings, cell.width, cell.scheme, data.train.shape[-1], data.classes)
 
 
 def _rows(config: SymmetryConfig, contest: Contest, rivals: dict[tuple[Cell, str], Cell], data: Images) -> list[Metric]:
