@@ -115,6 +115,13 @@ def contest(folder, trainer):
     return Contest(run, "images", (16, 32), ("hadamard-4",), 2, 2, count, trainer)  # pyright: ignore
 
 
+def test_equal_time_needs_an_epoch_without_compilation(tmp_path):
+    held = contest(RunFolder.open(tmp_path / "run", "symmetry", "smoke", {}), Trainer())
+    held.epochs = 1
+    with pytest.raises(UsageError, match="holds the compilation.*Remedy"):
+        held.hold()
+
+
 def test_rivals_never_have_less_and_a_killed_contest_goes_on(tmp_path):
     folder = RunFolder.open(tmp_path / "run", "symmetry", "smoke", {"seed": 0})
     with pytest.raises(KeyboardInterrupt):

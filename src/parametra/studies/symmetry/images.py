@@ -55,16 +55,17 @@ def trainer(run: Run, data: Images) -> Callable[[Cell, int, Callable[[EpochRecor
     settings = config.images
     mean, deviation = data.moments()
 
-    def scaled(images: Array) -> Array:
-        return (images.astype(jnp.float32) - mean) / deviation
+    def scaled(images: Array, network: Any) -> Array:
+        precision = network.norm.scale.dtype
+        return ((images.astype(jnp.float32) - mean) / deviation).astype(precision)
 
     def loss(network: Any, batch: tuple[Array, Array]) -> Array:
         images, labels = batch
-        return cross_entropy(network(scaled(images)), labels) + penalty(network)
+        return cross_entropy(network(scaled(images, network)), labels) + penalty(network)
 
     @eqx.filter_jit
     def wrong(network: Any, images: Array, labels: Array) -> Array:
-        return jnp.sum(jnp.argmax(network(scaled(images)), -1) != labels)
+        return jnp.sum(jnp.argmax(network(scaled(images, network)), -1) != labels)
 
     blocks = [slice(start, start + BATCH) for start in range(0, len(data.test), BATCH)]
     change = partial(augmented, settings) if settings.augment else None
