@@ -10,6 +10,8 @@ STUDY = Study(
     stages=(
         Stage("copying", lazy("parametra.studies.spectral.memory:run_copying"), "symbols recalled after a delay"),
         Stage("addition", lazy("parametra.studies.spectral.memory:run_addition"), "two marked numbers added"),
+        Stage("pixels", lazy("parametra.studies.spectral.pixels:run_pixels"), "images read pixel by pixel"),
+        Stage("language", lazy("parametra.studies.spectral.language:run_language"), "the next word of a text"),
         Stage("depth", lazy("parametra.studies.spectral.depth:run_depth"), "gradients through very deep networks"),
         Stage("margin", lazy("parametra.studies.spectral.margin:run_margin"), "singular values and generalisation"),
     ),

@@ -10,6 +10,16 @@ CellName = Literal["spectral", "rnn", "irnn", "lstm", "gru", "cayley", "exponent
 DeepName = Literal["spectral", "orthogonal", "he", "glorot", "edge of chaos", "residual", "spectral residual"]
 
 
+class DataConfig(Config):
+    """Which images and which text; what is not embedded comes from a folder."""
+
+    images: Literal["digits", "mnist", "fashion-mnist"] = Field(default="digits", description="digits are embedded")
+    text: Literal["war-and-peace", "ptb", "wikitext-2", "text"] = Field(
+        default="war-and-peace", description="the beginning of War and Peace is embedded"
+    )
+    folder: str = Field(default="", description="folder of the files; PARAMETRA_DATA where empty")
+
+
 class CellConfig(Config):
     """The recurrent cells; all but the width is for the spectral one, the activation for the orthogonal ones too."""
 
@@ -40,9 +50,8 @@ class TaskConfig(Config):
     test: int = Field(default=256, ge=1, description="sequences of the score")
 
     @model_validator(mode="after")
-    def _spectral_first(self) -> "TaskConfig":
-        if self.networks[0] != "spectral":
-            raise ValueError("networks must begin with spectral: its time is the measure of the others")
+    def _comparable(self) -> "TaskConfig":
+        _spectral_first(self.networks)
         if any(length < 2 for length in self.lengths):
             raise ValueError("lengths must be at least 2")
         return self
@@ -51,8 +60,6 @@ class TaskConfig(Config):
 class PixelConfig(Config):
     """Images read pixel by pixel."""
 
-    data: Literal["digits", "mnist", "fashion-mnist"] = Field(default="digits", description="embedded, or from a folder")
-    folder: str = Field(default="", description="folder of the idx files; PARAMETRA_DATA where empty")
     samples: int = Field(default=0, ge=0, description="training images; 0 for all")
     pool: int = Field(default=1, ge=1, description="pixels a side that are averaged into one before reading")
     permuted: tuple[bool, ...] = Field(
@@ -68,13 +75,18 @@ class PixelConfig(Config):
     epochs: int = Field(default=20, ge=1, description="passes over the images of the spectral network")
     records: int = Field(default=10, ge=2, description="scores during the training")
 
+    @model_validator(mode="after")
+    def _comparable(self) -> "PixelConfig":
+        _spectral_first(self.networks)
+        return self
+
 
 class TextConfig(Config):
     """A word-level language model."""
 
-    text: Literal["embedded", "ptb", "wikitext-2", "file"] = Field(default="embedded", description="which text")
-    folder: str = Field(default="", description="folder of the text's files; PARAMETRA_DATA where empty")
-    words: int = Field(default=2000, ge=2, description="size of the vocabulary, the most frequent words")
+    least: int = Field(default=1, ge=1, description="words that occur less often are one word, unknown")
+    words: int = Field(default=20_000, ge=2, description="the largest vocabulary that is accepted")
+    tokens: int = Field(default=0, ge=0, description="words of the text that are trained on; 0 for all")
     networks: tuple[CellName, ...] = Field(default=("spectral", "rnn", "lstm"), min_length=1, description="kinds of network")
     seeds: int = Field(default=1, ge=1, description="networks of each kind")
     cell: CellConfig = CellConfig(activation="tanh")
@@ -85,12 +97,15 @@ class TextConfig(Config):
     epochs: float = Field(default=2.0, gt=0, description="passes over the text")
     records: int = Field(default=6, ge=2, description="scores during the training")
 
+    @model_validator(mode="after")
+    def _comparable(self) -> "TextConfig":
+        _spectral_first(self.networks)
+        return self
+
 
 class DepthConfig(Config):
     """Very deep networks on images."""
 
-    data: Literal["digits", "mnist", "fashion-mnist"] = Field(default="digits", description="embedded, or from a folder")
-    folder: str = Field(default="", description="folder of the idx files; PARAMETRA_DATA where empty")
     depths: tuple[int, ...] = Field(default=(100,), min_length=1, description="layers")
     networks: tuple[DeepName, ...] = Field(default=("spectral", "orthogonal", "he"), min_length=1, description="kinds of network")
     activations: tuple[Literal["relu", "leaky_relu", "tanh"], ...] = Field(
@@ -105,6 +120,11 @@ class DepthConfig(Config):
     steps: int = Field(default=400, ge=1, description="steps of the optimiser")
     every: int = Field(default=50, ge=1, description="steps between two records of gradients and singular values")
 
+    @model_validator(mode="after")
+    def _comparable(self) -> "DepthConfig":
+        _spectral_first(self.networks)
+        return self
+
 
 class MarginConfig(Config):
     """Many small networks: how far their singular values may go, and how well they generalise."""
@@ -118,10 +138,16 @@ class MarginConfig(Config):
     steps: int = Field(default=1500, ge=1, description="steps of the optimiser, full batch")
 
 
+def _spectral_first(networks: tuple[str, ...]) -> None:
+    if networks[0] != "spectral" or len(set(networks)) < len(networks):
+        raise ValueError("networks must begin with spectral, the measure of the others, and name each only once")
+
+
 class SpectralConfig(Config):
     """Everything that makes a run."""
 
     seed: int = Field(default=0, ge=0, description="of every random number")
+    data: DataConfig = DataConfig()
     copying: TaskConfig
     addition: TaskConfig
     pixels: PixelConfig = PixelConfig()

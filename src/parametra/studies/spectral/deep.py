@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from parametra.core.errors import UsageError
 from parametra.networks.activations import ACTIVATIONS
 from parametra.networks.linear import Linear
+from parametra.studies.spectral.images import entropy
 from parametra.weights import AbstractWeight, Dense, SpectralWeight, glorot_uniform
 
 CRITICAL = {"relu": math.sqrt(2.0), "leaky_relu": math.sqrt(2.0 / 1.09), "tanh": 1.0, "identity": 1.0}
@@ -123,11 +124,6 @@ def _weight(kind: str, key: PRNGKeyArray, width: int, depth: int, activation: st
         return Dense(glorot_uniform(key, width, width))
     deviation = EDGE[activation][0] if kind == "edge of chaos" else gain
     return Dense(deviation / math.sqrt(width) * jax.random.normal(key, (width, width)))
-
-
-def entropy(scores: Float[Array, "batch outputs"], labels: Any) -> Float[Array, ""]:
-    """Mean cross-entropy [nats]."""
-    return jnp.mean(jax.nn.logsumexp(scores, axis=-1) - jnp.take_along_axis(scores, labels[:, None], axis=-1)[:, 0])
 
 
 def layer_gradients(network: DeepNetwork, x: Float[Array, "batch inputs"], labels: Any) -> Float[Array, " layer"]:

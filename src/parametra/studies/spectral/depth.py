@@ -1,10 +1,11 @@
 """Stage depth: gradients and singular values of very deep networks, before and during training."""
 
+import functools
+from dataclasses import asdict
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -14,73 +15,82 @@ from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.spectral import deep, images, parts
 from parametra.studies.spectral.config import DepthConfig
-from parametra.studies.spectral.training import Record, adam, train
+from parametra.studies.spectral.training import Record, Trainer, adam
 
+Found = dict[tuple[str, int, str, int], dict[str, Any]]
 PROBE = 256  # training images of which gradients are recorded
-GRADIENT_RANGE = 10.0
-DIMS = ("activation", "depth", "network", "seed")
+QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)  # of the singular values of each layer
+GRADIENT_RANGE, ACCURACY = 10.0, 0.9
 
 
 def run_depth(run: Run) -> dict[str, Any]:
     """Trains every kind of network at every depth; gradients and singular values by layer at every record."""
-    config = run.config.depth
-    split = images.standardised(images.load(config.data, config.folder, run.config.seed))
-    cases = [
-        (a, d, n, s) for a in config.activations for d in config.depths for n in config.networks for s in range(config.seeds)
-    ]
-    found = {}
-    for number, case in enumerate(cases):
-
-        def tell(record: Record, case: Any = case, share: float = number / len(cases)) -> None:
-            inside = record.step[-1] / config.steps / len(cases)
-            run.progress.update("depth", share + inside, network=case[2], layers=case[1], accuracy=record.score[-1])
-
-        name = "depth-" + "-".join(str(part).replace(" ", "_") for part in case)
-        found[case] = parts.kept(run.folder, name, lambda case=case, tell=tell: one(config, split, case, run.config.seed, tell))
+    config, found = run.config.depth, {}
+    rows = images.load(run.config.data, run.config.seed)
+    total = len(config.activations) * len(config.depths) * len(config.networks) * config.seeds
+    for activation in config.activations:
+        for depth in config.depths:
+            for name in config.networks:
+                case = Case(config, rows, activation, depth, name)
+                for seed in range(config.seeds):
+                    told = functools.partial(_tell, run, len(found) / total, 1 / (total * config.steps), name, depth)
+                    file = f"depth-{activation}-{depth}-{name.replace(' ', '_')}-{seed}"
+                    row = parts.kept(run.folder, file, functools.partial(case.run, run.config.seed + seed, told))
+                    found[activation, depth, name, seed] = row
     write_fields(run.folder.fields("depth"), table(config, found))
-    return {"metrics": metrics(config, found)}
+    return {"metrics": metrics(config, rows.title, found)}
 
 
-def one(config: DepthConfig, split: images.Split, case: tuple[str, int, str, int], seed: int, tell: Any) -> dict[str, Any]:
-    """Trains one network of (activation, depth, kind, seed)."""
-    activation, depth, kind, member = case
-    x, labels, x_test, labels_test = (jnp.asarray(part) for part in split)
-    keys = jax.random.split(jax.random.key(seed + member), 2)
-    model = deep.make(kind, keys[0], x.shape[1], 10, config.width, depth, activation, config.radius)
-    gradients, spectra = [], []
-    look = eqx.filter_jit(lambda model: (deep.layer_gradients(model, x[:PROBE], labels[:PROBE]), model.singular_values()))
+def _tell(run: Run, share: float, of_step: float, name: str, depth: int, record: Record) -> None:
+    values = {"network": name, "layers": depth, "accuracy": record.score[-1]}
+    run.progress.update("depth", share + of_step * record.step[-1], **values)
 
-    def note(record: Record, model: deep.DeepNetwork) -> None:
-        gradient, sigma = (np.asarray(part, np.float64) for part in look(model))
-        gradients.append(gradient.tolist())
-        spectra.append(np.quantile(sigma, [0.0, 0.1, 0.5, 0.9, 1.0], axis=1).tolist())
-        tell(record)
 
-    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        chosen = jax.random.randint(key, (config.batch,), 0, len(x))
-        return x[chosen], labels[chosen]
+class Case:
+    """One kind of network of one depth; compiled when it is first run."""
 
-    _, record = train(
-        model,
-        draw,
-        lambda model, batch: deep.entropy(model(batch[0]), batch[1]),
-        lambda model, batch: jnp.mean(jnp.argmax(model(batch[0]), axis=-1) == batch[1]),
-        keys[1],
-        adam(config.rate, config.clip),
-        config.steps,
-        config.every,
-        (x_test, labels_test),
-        on_record=note,
-    )
-    return {
-        "parameters": count_parameters(model),
-        "loss": parts.means(record.loss, config.every),
-        "step": record.step,
-        "seconds": record.seconds,
-        "score": record.score,
-        "gradient": gradients,
-        "spectrum": spectra,
-    }
+    def __init__(self, config: DepthConfig, rows: images.Rows, activation: str, depth: int, kind: str):
+        self.config, self.rows = config, rows
+        inputs = rows.train[0].shape[1]
+        self.make = lambda key: deep.make(
+            kind, key, inputs, rows.classes, config.width, depth, activation, config.radius
+        )  # fmt: skip
+
+    @functools.cached_property
+    def trainer(self) -> Trainer:
+        """The compiled training."""
+        return Trainer(
+            self.make(jax.random.key(0)),
+            lambda data, key: images.draw(data, key, self.config.batch),
+            lambda model, batch: images.entropy(model(batch[0]), batch[1]),
+            lambda model, batch: images.accuracy(model(batch[0]), batch[1]),
+            adam(self.config.rate, self.config.clip),
+            self.config.every,
+            self.rows.train,
+            self.rows.test,
+        )
+
+    @functools.cached_property
+    def look(self) -> Any:
+        """(gradient of every layer, quantiles of its singular values) of a network."""
+        x, labels = (part[:PROBE] for part in self.rows.train)
+        return eqx.filter_jit(lambda model: (deep.layer_gradients(model, x, labels), model.singular_values()))
+
+    def run(self, seed: int, tell: Any) -> dict[str, Any]:
+        """Trains one network."""
+        keys, gradients, spectra = jax.random.split(jax.random.key(seed), 2), [], []
+        model = self.make(keys[0])
+
+        def note(record: Record, model: deep.DeepNetwork) -> None:
+            gradient, sigma = (np.asarray(part, np.float64) for part in self.look(model))
+            gradients.append(gradient.tolist())
+            spectra.append(np.quantile(sigma, QUANTILES, axis=1).tolist())
+            tell(record)
+
+        _, record = self.trainer.run(model, keys[1], self.config.steps, on_record=note)
+        loss = parts.means(record.loss, self.config.every)
+        made = {"loss": loss, "parameters": count_parameters(model), "gradient": gradients, "spectrum": spectra}
+        return asdict(record) | made
 
 
 def spread(row: dict[str, Any]) -> float:
@@ -90,50 +100,43 @@ def spread(row: dict[str, Any]) -> float:
     return float(np.max(np.where(least > 0, gradient.max(1) / np.where(least > 0, least, 1), np.inf)))
 
 
-def metrics(config: DepthConfig, found: dict[tuple[str, int, str, int], dict[str, Any]]) -> list[Metric]:
+def metrics(config: DepthConfig, title: str, found: Found) -> list[Metric]:
     """Accuracy and spread of the gradients of every kind; targets for the spectral network."""
     rows = []
-    source = f"{config.data}, width {config.width}, {config.seeds} seed(s); norm of the gradient by each layer's dense matrix"
-    for activation in config.activations:
-        for depth in config.depths:
-            for name in config.networks:
-                mine = [found[activation, depth, name, seed] for seed in range(config.seeds)]
-                label = f"{depth} layers of {activation}, {name}"
-                accuracy, ratio = float(np.median([row["score"][-1] for row in mine])), max(map(spread, mine))
-                goals = (0.9, GRADIENT_RANGE) if name == "spectral" else (None, None)
-                rows.append(Metric(f"{label}: test accuracy", accuracy, "1", goals[0], "higher", "skill", source))
-                text = f"{label}: largest over smallest gradient of the layers, all of training"
-                rows.append(Metric(text, ratio, "1", goals[1], "lower", "skill", source))
-                rows.append(Metric(f"{label}: time of a step", step_time(mine), "ms", kind="cost"))
+    source = f"{title}, width {config.width}, {config.seeds} seed(s); norm of the gradient by each layer's dense matrix"
+    for activation, depth, name in dict.fromkeys(key[:3] for key in found):
+        mine = [found[activation, depth, name, seed] for seed in range(config.seeds)]
+        label = f"{depth} layers of {activation}, {name}"
+        accuracy, ratio = float(np.median([row["score"][-1] for row in mine])), max(map(spread, mine))
+        goals = (ACCURACY, GRADIENT_RANGE) if name == "spectral" else (None, None)
+        text = f"{label}: largest over smallest gradient of the layers, all of training"
+        step = float(np.median([1e3 * row["seconds"][-1] / max(1, row["step"][-1]) for row in mine]))
+        rows += [
+            Metric(f"{label}: test accuracy", accuracy, "1", goals[0], "higher", "skill", source),
+            Metric(text, ratio, "1", goals[1], "lower", "skill", source),
+            Metric(f"{label}: a step", step, "ms", kind="cost"),
+        ]
     return rows
 
 
-def step_time(rows: list[dict[str, Any]]) -> float:
-    """Milliseconds of one step of training, median over networks."""
-    return parts.median([1e3 * row["seconds"][-1] / max(1, row["step"][-1]) for row in rows])
-
-
-def table(config: DepthConfig, found: dict[tuple[str, int, str, int], dict[str, Any]]) -> xr.Dataset:
+def table(config: DepthConfig, found: Found) -> xr.Dataset:
     """Records of all networks, NaN behind the end of one that blew up, and in layers that a shallower network has not."""
-    shape = tuple(len(values) for values in (config.activations, config.depths, config.networks)) + (config.seeds,)
+    shape = (len(config.activations), len(config.depths), len(config.networks), config.seeds)
     records, layers = max(len(row["step"]) for row in found.values()), max(config.depths)
-    blank = {
-        "loss": ((), "1"), "score": ((), "1"), "seconds": ((), "s"), "step": ((), "1"),
-        "gradient": ((layers,), "1"), "spectrum": ((5, layers), "1"),
-    }  # fmt: skip
-    arrays = {name: np.full((*shape, records, *inner), np.nan) for name, (inner, _) in blank.items()}
-    for place, row in zip(np.ndindex(*shape), found.values(), strict=True):
-        for name, array in arrays.items():
-            values = np.asarray(row[name])
-            array[place][tuple(slice(0, size) for size in values.shape)] = values
-    inner = {"gradient": ("layer",), "spectrum": ("quantile", "layer")}
+    inner = {"gradient": {"layer": layers}, "spectrum": {"quantile": len(QUANTILES), "layer": layers}}
+    values = {}
+    for name in ("loss", "score", "seconds", "step", "gradient", "spectrum"):
+        more = inner.get(name, {})
+        array = np.full((*shape, records, *more.values()), np.nan)
+        for place, row in zip(np.ndindex(*shape), found.values(), strict=True):
+            mine = np.asarray(row[name])
+            array[place][tuple(slice(0, size) for size in mine.shape)] = mine
+        dims = ("activation", "depth", "network", "seed", "record", *more)
+        values[name] = (dims, array, {"units": "s" if name == "seconds" else "1"})
     return xr.Dataset(
-        {
-            name: ((*DIMS, "record", *inner.get(name, ())), array, {"units": blank[name][1]})
-            for name, array in arrays.items()
-        },
+        values,
         {
             "activation": list(config.activations), "depth": list(config.depths), "network": list(config.networks),
-            "seed": np.arange(config.seeds), "quantile": [0.0, 0.1, 0.5, 0.9, 1.0], "layer": np.arange(1, layers + 1),
+            "seed": np.arange(config.seeds), "quantile": list(QUANTILES), "layer": np.arange(1, layers + 1),
         },
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """Stage margin: how far singular values stray from the centre of their interval, against how badly the network generalises.
 
-The spectral margin of a network is the largest |sigma / sigma_* - 1| over its layers (Zhang, Lei & Dhillon 2018). Beside it stands
-the margin that bounds on generalisation divide by: that of the scores over the product of the layers' norms (Bartlett, Foster &
-Telgarsky 2017, arXiv 1706.08498).
+The spectral margin of a network is the largest |sigma / sigma_* - 1| over its layers (Zhang, Lei & Dhillon 2018). Beside it
+stands the margin that bounds on generalisation divide by: that of the scores over the product of the layers' norms (Bartlett,
+Foster & Telgarsky 2017, arXiv 1706.08498).
 """
 
 from typing import Any
@@ -29,12 +29,12 @@ CENTRE = deep.CRITICAL["relu"]
 def run_margin(run: Run) -> dict[str, Any]:
     """Trains networks with intervals of several half-widths; rank correlations of both margins with the gap."""
     config = run.config.margin
-    split = images.standardised(images.load("digits", "", run.config.seed))
+    rows = images.load(run.config.data, run.config.seed, samples=config.samples)
     found = []
     for number, radius in enumerate(config.radii):
         run.progress.update("margin", number / len(config.radii), half_width=radius)
         name = f"margin-{number}"
-        found.append(parts.kept(run.folder, name, lambda radius=radius: members(config, split, radius, run.config.seed)))
+        found.append(parts.kept(run.folder, name, lambda radius=radius: members(config, rows, radius, run.config.seed)))
     values = {name: np.array([row[name] for row in found]) for name in QUANTITIES}
     write_fields(
         run.folder.fields("margin"),
@@ -43,29 +43,28 @@ def run_margin(run: Run) -> dict[str, Any]:
             {"radius": list(config.radii), "network": np.arange(config.networks)},
         ),
     )
-    rows = []
-    count = f"{values['gap_loss'].size} networks of {config.depth} layers, {config.samples} digits to learn from"
+    metrics = []
+    count = f"{values['gap_loss'].size} networks of {config.depth} layers, {rows.title}"
     for name, words in (("spectral_margin", "spectral margin"), ("score_margin", "margin of the scores over norms")):
         value, low, high = rank_correlation(values[name].ravel(), values["gap_loss"].ravel(), run.config.seed)
         text = f"generalization gap against the {words}: rank correlation (95 % {low:.2f} to {high:.2f})"
-        rows.append(Metric(text, value, "1", kind="skill", source=f"Spearman, pairs resampled; gap of the loss, {count}"))
-    return {"metrics": rows}
+        metrics.append(Metric(text, value, "1", kind="skill", source=f"Spearman, pairs resampled; gap of the loss, {count}"))
+    return {"metrics": metrics}
 
 
-def members(config: MarginConfig, split: images.Split, radius: float, seed: int) -> dict[str, Any]:
+def members(config: MarginConfig, rows: images.Rows, radius: float, seed: int) -> dict[str, Any]:
     """Networks of one interval, side by side: their margins and gaps."""
-    x, labels, x_test, labels_test = (jnp.asarray(part) for part in split)
-    x, labels = x[: config.samples], labels[: config.samples]
+    (x, labels), (x_test, labels_test) = rows.train, rows.test
     optimiser = optax.adam(config.rate)
 
     @eqx.filter_jit
     def fit(key: Array) -> dict[str, Array]:
-        model = deep.make("spectral", key, x.shape[1], 10, config.width, config.depth, "relu", radius)
+        model = deep.make("spectral", key, x.shape[1], rows.classes, config.width, config.depth, "relu", radius)
         params, static = eqx.partition(model, eqx.is_inexact_array)
 
         def step(carry: Any, _: None) -> tuple[Any, None]:
             params, state = carry
-            gradient = jax.grad(lambda params: deep.entropy(eqx.combine(params, static)(x), labels))(params)
+            gradient = jax.grad(lambda params: images.entropy(eqx.combine(params, static)(x), labels))(params)
             updates, state = optimiser.update(gradient, state)
             return (optax.apply_updates(params, updates), state), None
 
@@ -84,8 +83,8 @@ def measures(model: deep.DeepNetwork, x: Array, labels: Array, x_test: Array, la
     scores, scores_test = model(x), model(x_test)
     own = jnp.take_along_axis(scores, labels[:, None], axis=1)[:, 0]
     best = jnp.max(jnp.where(jnp.arange(scores.shape[1]) == labels[:, None], -jnp.inf, scores), axis=1)
-    training, test = deep.entropy(scores, labels), deep.entropy(scores_test, labels_test)
-    right, right_test = (jnp.mean(jnp.argmax(s, 1) == t) for s, t in ((scores, labels), (scores_test, labels_test)))
+    training, test = images.entropy(scores, labels), images.entropy(scores_test, labels_test)
+    right, right_test = images.accuracy(scores, labels), images.accuracy(scores_test, labels_test)
     return {
         "spectral_margin": jnp.max(jnp.abs(sigma / CENTRE - 1)),
         "score_margin": jnp.median(own - best) / norm,

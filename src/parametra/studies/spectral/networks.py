@@ -105,7 +105,10 @@ def width_of_size(name: str, parameters: int, config: CellConfig, inputs: int, o
         shapes = eqx.filter_eval_shape(lambda: make(name, jax.random.key(0), config, inputs, outputs, width))
         return count_parameters(shapes)
 
-    width = 2
-    while size(width + 1) <= parameters:
-        width += 1
-    return width
+    low, high = 2, 4
+    while size(high) <= parameters:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if size(middle) <= parameters else (low, middle)
+    return low

@@ -1,7 +1,7 @@
 """The orthogonal recurrent networks that the spectral one is compared with: W from a skew-symmetric matrix, A = -Aᵀ.
 
-Sources: Helfrich, Willmott & Ye (2018, arXiv 1707.09520), the Cayley transform W = (I + A)⁻¹ (I - A), here without their diagonal of
-signs; Lezcano-Casado & Martínez-Rubio (2019, arXiv 1901.08428), the exponential map W = exp(A). Both start from rotations of
+Sources: Helfrich, Willmott & Ye (2018, arXiv 1707.09520), the Cayley transform W = (I + A)⁻¹ (I - A), here without their diagonal
+of signs; Lezcano-Casado & Martínez-Rubio (2019, arXiv 1901.08428), the exponential map W = exp(A). Both start from rotations of
 pairs of coordinates by random angles, as those texts do.
 """
 
