@@ -27,8 +27,8 @@ class CellConfig(Config):
     reflectors: int = Field(default=128, ge=1, description="reflectors a side; as many as the width are all orthogonal matrices")
     radius: float = Field(default=0.01, ge=0, lt=1, description="half-width r of the interval [1 - r, 1 + r] of singular values")
     activation: Literal["modrelu", "relu", "leaky_relu", "tanh"] = Field(default="modrelu", description="of the state")
-    start: Literal["haar", "identity"] = Field(
-        default="haar", description="U and V at random, or equal, so that W is the identity as in IRNN"
+    start: Literal["random", "identity"] = Field(
+        default="random", description="U and V of random reflectors, or equal, so that W is the identity as in IRNN"
     )
 
 
