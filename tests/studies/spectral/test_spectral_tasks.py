@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parametra.core.errors import UsageError
+from parametra.networks.size import count_parameters
 from parametra.studies.spectral import networks
 from parametra.studies.spectral.config import CellConfig
 from parametra.studies.spectral.orthogonal import SkewWeight
@@ -109,7 +110,7 @@ def test_the_identity_is_where_the_spectral_network_may_start():
 @pytest.mark.parametrize("name", ["rnn", "lstm", "cayley"])
 def test_networks_of_equal_size_are_as_large_as_fits(name):
     config = CellConfig(width=32, reflectors=8)
-    size = networks.count_parameters(networks.make("spectral", KEY, config, 2, 3))
+    size = networks.size_of("spectral", config, 2, 3)
+    assert size == count_parameters(networks.make("spectral", KEY, config, 2, 3))
     width = networks.width_of_size(name, size, config, 2, 3)
-    sizes = [networks.count_parameters(networks.make(name, KEY, config, 2, 3, w)) for w in (width, width + 1)]
-    assert sizes[0] <= size < sizes[1]
+    assert networks.size_of(name, config, 2, 3, width) <= size < networks.size_of(name, config, 2, 3, width + 1)

@@ -52,9 +52,9 @@ class Case:
     def __init__(self, config: DepthConfig, rows: images.Rows, activation: str, depth: int, kind: str):
         self.config, self.rows = config, rows
         inputs = rows.train[0].shape[1]
-        self.make = lambda key: deep.make(
-            kind, key, inputs, rows.classes, config.width, depth, activation, config.radius
-        )  # fmt: skip
+        self.make = eqx.filter_jit(
+            lambda key: deep.make(kind, key, inputs, rows.classes, config.width, depth, activation, config.radius)
+        )
 
     @functools.cached_property
     def trainer(self) -> Trainer:

@@ -74,7 +74,8 @@ class Model:
     """One kind of network on the text; compiled when it is first run."""
 
     def __init__(self, config: TextConfig, text: Text, name: str):
-        self.config, self.name, self.words = config, name, len(text.vocabulary)
+        words, self.config = len(text.vocabulary), config
+        self.make = eqx.filter_jit(lambda key: WordNetwork.init(name, key, config.cell, words))
         self.train = jnp.asarray(text.train[: config.tokens or None])
         self.test = tuple(jnp.asarray(part) for part in columns(text.valid, STREAMS))
         steps = config.epochs * len(self.train) / (config.batch * config.length)
@@ -93,16 +94,15 @@ class Model:
 
         loss = lambda model, batch: images.entropy(model(batch[0]), batch[1])  # noqa: E731
         schedule = optax.cosine_decay_schedule(self.config.rate, self.steps)
-        skeleton = WordNetwork.init(self.name, jax.random.key(0), self.config.cell, self.words)
         return Trainer(
-            skeleton, draw, loss, lambda model, batch: -loss(model, batch), adam(schedule, self.config.clip), self.every,
+            self.make(jax.random.key(0)), draw, loss, lambda model, batch: -loss(model, batch), adam(schedule, self.config.clip), self.every,
             self.train, self.test,
         )  # fmt: skip
 
     def run(self, seed: int, tell: Any) -> dict[str, Any]:
         """Trains one network."""
         keys = jax.random.split(jax.random.key(seed), 2)
-        model = WordNetwork.init(self.name, keys[0], self.config.cell, self.words)
+        model = self.make(keys[0])
         _, record = self.trainer.run(model, keys[1], self.steps, on_record=lambda record, model: tell(record))
         recurrent = count_parameters(model.recurrent)
         made = {"loss": parts.means(record.loss, self.every), "parameters": count_parameters(model), "recurrent": recurrent}

@@ -4,6 +4,7 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 import xarray as xr
@@ -59,14 +60,15 @@ class Contest:
     """One kind of network on one task; compiled when it is first run."""
 
     def __init__(self, config: TaskConfig, task: Task, name: str):
-        self.config, self.task, self.name = config, task, name
+        self.config, self.task = config, task
+        self.make = eqx.filter_jit(lambda key: networks.make(name, key, config.cell, task.inputs, task.outputs))
 
     @functools.cached_property
     def trainer(self) -> Trainer:
         """The compiled training, with test sequences that no training draws."""
         config, task = self.config, self.task
         return Trainer(
-            networks.make(self.name, jax.random.key(0), config.cell, task.inputs, task.outputs),
+            self.make(jax.random.key(0)),
             lambda data, key: task.draw(key, config.batch),
             lambda model, batch: task.loss(model(batch[0]), batch[1]),
             lambda model, batch: task.score(model(batch[0]), batch[1]),
@@ -79,7 +81,7 @@ class Contest:
     def run(self, seed: int, limit: float, tell: Any) -> dict[str, Any]:
         """Trains until the task is solved for good, or `limit` seconds or all steps are over."""
         keys, trainer = jax.random.split(jax.random.key(seed), 2), self.trainer
-        model = networks.make(self.name, keys[0], self.config.cell, self.task.inputs, self.task.outputs)
+        model = self.make(keys[0])
         stop = lambda record: self.solved(record) or record.seconds[-1] > limit  # noqa: E731
         _, record = trainer.run(model, keys[1], self.config.steps, stop, lambda record, model: tell(record))
         solved = record.reached(self.config.goal) if self.solved(record) else None

@@ -10,10 +10,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from parametra.core.errors import UsageError
 from parametra.networks.linear import Linear
 from parametra.networks.recurrent import AbstractCell, GRUCell, LSTMCell, RNNCell
-from parametra.networks.size import count_parameters
 from parametra.studies.spectral.config import CellConfig
 from parametra.studies.spectral.orthogonal import SkewWeight
 from parametra.weights import Dense, SpectralWeight, glorot_uniform
+from parametra.weights.plan import stored
 
 
 class RecurrentNetwork(eqx.Module):
@@ -100,15 +100,15 @@ def make(name: str, key: PRNGKeyArray, config: CellConfig, inputs: int, outputs:
 
 def width_of_size(name: str, parameters: int, config: CellConfig, inputs: int, outputs: int) -> int:
     """The width at which a network has at most `parameters` free numbers, at least 2."""
-
-    def size(width: int) -> int:
-        shapes = eqx.filter_eval_shape(lambda: make(name, jax.random.key(0), config, inputs, outputs, width))
-        return count_parameters(shapes)
-
     low, high = 2, 4
-    while size(high) <= parameters:
+    while size_of(name, config, inputs, outputs, high) <= parameters:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if size(middle) <= parameters else (low, middle)
+        low, high = (middle, high) if size_of(name, config, inputs, outputs, middle) <= parameters else (low, middle)
     return low
+
+
+def size_of(name: str, config: CellConfig, inputs: int, outputs: int, width: int = 0) -> int:
+    """Free numbers of a network, without making it."""
+    return stored(eqx.filter_eval_shape(make, name, jax.random.key(0), config, inputs, outputs, width))[0]

@@ -4,6 +4,7 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 import optax
@@ -57,9 +58,9 @@ class Reading:
         self.steps = self.every * config.records
         width = config.cell.width
         if config.equal_size and name != "spectral":
-            size = count_parameters(networks.make("spectral", jax.random.key(0), config.cell, 1, rows.classes))
+            size = networks.size_of("spectral", config.cell, 1, rows.classes)
             width = networks.width_of_size(name, size, config.cell, 1, rows.classes)
-        self.make = lambda key: networks.make(name, key, config.cell, 1, rows.classes, width)
+        self.make = eqx.filter_jit(lambda key: networks.make(name, key, config.cell, 1, rows.classes, width))
 
     @functools.cached_property
     def trainer(self) -> Trainer:
