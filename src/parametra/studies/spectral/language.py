@@ -95,9 +95,15 @@ class Model:
         loss = lambda model, batch: images.entropy(model(batch[0]), batch[1])  # noqa: E731
         schedule = optax.cosine_decay_schedule(self.config.rate, self.steps)
         return Trainer(
-            self.make(jax.random.key(0)), draw, loss, lambda model, batch: -loss(model, batch), adam(schedule, self.config.clip), self.every,
-            self.train, self.test,
-        )  # fmt: skip
+            self.make(jax.random.key(0)),
+            draw,
+            loss,
+            lambda model, batch: -loss(model, batch),
+            adam(schedule, self.config.clip),
+            self.every,
+            self.train,
+            self.test,
+        )
 
     def run(self, seed: int, tell: Any) -> dict[str, Any]:
         """Trains one network."""

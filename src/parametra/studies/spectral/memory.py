@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
+import optax
 import xarray as xr
 
 from parametra.networks.size import count_parameters
@@ -72,7 +73,7 @@ class Contest:
             lambda data, key: task.draw(key, config.batch),
             lambda model, batch: task.loss(model(batch[0]), batch[1]),
             lambda model, batch: task.score(model(batch[0]), batch[1]),
-            adam(config.rate, config.clip),
+            adam(config.rate if config.halving == 0 else optax.exponential_decay(config.rate, config.halving, 0.5), config.clip),
             config.every,
             None,
             task.draw(jax.random.fold_in(jax.random.key(0), 1), config.test),
