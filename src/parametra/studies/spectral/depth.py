@@ -101,14 +101,14 @@ def spread(row: dict[str, Any]) -> float:
 
 
 def metrics(config: DepthConfig, title: str, found: Found) -> list[Metric]:
-    """Accuracy and spread of the gradients of every kind; targets for the spectral network."""
+    """Accuracy and spread of the gradients of every kind; targets for those with held singular values."""
     rows = []
     source = f"{title}, width {config.width}, {config.seeds} seed(s); norm of the gradient by each layer's dense matrix"
     for activation, depth, name in dict.fromkeys(key[:3] for key in found):
         mine = [found[activation, depth, name, seed] for seed in range(config.seeds)]
         label = f"{depth} layers of {activation}, {name}"
         accuracy, ratio = float(np.median([row["score"][-1] for row in mine])), max(map(spread, mine))
-        goals = (ACCURACY, GRADIENT_RANGE) if name == "spectral" else (None, None)
+        goals = (ACCURACY, GRADIENT_RANGE) if name.startswith("spectral") else (None, None)
         text = f"{label}: largest over smallest gradient of the layers, all of training"
         step = float(np.median([1e3 * row["seconds"][-1] / max(1, row["step"][-1]) for row in mine]))
         rows += [
