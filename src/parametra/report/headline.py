@@ -52,6 +52,12 @@ TILES: dict[str, tuple[tuple[str, str], ...]] = {
         ("deepest network, test accuracy", r"layers of \w+, spectral: test accuracy"),
         ("deepest network, spread of gradients", r"layers of \w+, spectral: largest over smallest"),
     ),
+    "symmetry": (
+        ("test error less that of equal time", r"images.*hadamard.*equal time"),
+        ("test error less that of equal parameters", r"images.*hadamard.*equal parameters"),
+        ("perplexity over dense, equal width", r"language.*symmetric.*equal width"),
+        ("images a second, over the original", r"throughput.*times faster"),
+    ),
     "extrapolation": (
         ("onset of chaos, error, any design", r"logistic, cov, noise 0: error of accumulation$"),
         ("onset of chaos, error, networks alone", r"networks alone: error of accumulation$"),

@@ -43,7 +43,9 @@ class Images:
         return first.astype(np.float32), np.sqrt(second / count - first**2).astype(np.float32)
 
 
-def load_images(name: ImageSet, folder: str = "", *, source: Source = "folder", seed: int = 0) -> Images:
+def load_images(
+    name: ImageSet, folder: str = "", *, source: Source = "folder", seed: int = 0, share: float = DIGITS_TRAINED
+) -> Images:
     """The images of the set `name`.
 
     Args:
@@ -51,6 +53,7 @@ def load_images(name: ImageSet, folder: str = "", *, source: Source = "folder", 
         folder: folder of the files, or its parent; the environment variable PARAMETRA_DATA where empty.
         source: "huggingface" reads by the `datasets` package instead, which may download.
         seed: of the split of the digits into training and test images; the other sets come with one.
+        share: of the digits that is trained on.
 
     Raises:
         UsageError: no folder for a set that is not embedded, or the `datasets` package is asked for and not there.
@@ -58,7 +61,7 @@ def load_images(name: ImageSet, folder: str = "", *, source: Source = "folder", 
     """
     title, white = TITLES[name], 255
     if name == "digits":
-        (train, labels, test, test_labels), white = _digits(seed), 16
+        (train, labels, test, test_labels), white = _digits(seed, share), 16
     elif source == "huggingface":
         train, labels, test, test_labels = hub.read_images(name)
     elif name in ("mnist", "fashion-mnist"):
@@ -83,11 +86,11 @@ def load_images(name: ImageSet, folder: str = "", *, source: Source = "folder", 
     return Images(title, train, labels.astype(np.int64), test, test_labels.astype(np.int64), classes, white)
 
 
-def _digits(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _digits(seed: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(seed).permutation(len(images))
     images = images.reshape(-1, 8, 8, 1).astype(np.uint8)[order]
-    cut, labels = int(DIGITS_TRAINED * len(images)), np.asarray(labels)[order]
+    cut, labels = int(share * len(images)), np.asarray(labels)[order]
     return images[:cut], labels[:cut], images[cut:], labels[cut:]

@@ -25,6 +25,6 @@ def section(run: RunReader) -> Section | None:
             x, y = data[axis].sel(network=name).values[:, 1:], np.exp(-data.score.sel(network=name).values[:, 1:])
             band = (y.min(0), y.max(0)) if len(y) > 1 else (None, None)
             lines[str(name)] = Curve(y.mean(0), x.mean(0), *band)
-        drawing = curves(np.array([]), lines, "Validation perplexity", label, "perplexity", log=("y",), first=("spectral",))
+        drawing = curves(np.array([]), lines, "Validation perplexity", label, "perplexity", first=("spectral",))
         figures.append(Figure(drawing, "Mean over seeds; the value before training, as large as the vocabulary, is left out."))
     return Section("words", TITLE, LEAD, (Panels(tuple(figures), columns=2),))
