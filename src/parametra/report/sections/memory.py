@@ -49,7 +49,7 @@ def _drawing(
     for name in data.network.values:
         seconds, values = (data[key].sel(network=name).values for key in ("seconds", what))
         whole = np.isfinite(seconds).all(0) & np.isfinite(values).all(0)
-        y = values[:, whole]
+        y = values[:, whole] if what == "loss" else np.maximum(values[:, whole], -0.2)  # R² before training is far below zero
         low, high = (y.min(0), y.max(0)) if len(y) > 1 else (None, None)
         lines[str(name)] = Curve(np.median(y, 0), np.median(seconds[:, whole], 0), low, high)
     return curves(

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from parametra.core.config import Config
+from parametra.learn.datasets.names import Source, TextSet
 
 CellName = Literal["spectral", "rnn", "irnn", "lstm", "gru", "cayley", "exponential"]
 DeepName = Literal["spectral", "orthogonal", "he", "glorot", "edge of chaos", "residual", "spectral residual"]
@@ -14,10 +15,9 @@ class DataConfig(Config):
     """Which images and which text; what is not embedded comes from a folder."""
 
     images: Literal["digits", "mnist", "fashion-mnist"] = Field(default="digits", description="digits are embedded")
-    text: Literal["war-and-peace", "ptb", "wikitext-2", "text"] = Field(
-        default="war-and-peace", description="the beginning of War and Peace is embedded"
-    )
+    text: TextSet = Field(default="war-and-peace", description="war-and-peace is embedded, the others need a folder")
     folder: str = Field(default="", description="folder of the files; PARAMETRA_DATA where empty")
+    source: Source = Field(default="folder", description="huggingface: read by the datasets package, which may download")
 
 
 class CellConfig(Config):

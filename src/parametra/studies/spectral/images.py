@@ -37,7 +37,7 @@ def load(config: DataConfig, seed: int, pool: int = 1, samples: int = 0) -> Rows
         UsageError: images whose sides `pool` does not divide, more samples than there are, or no folder for their files.
         DataError: files that are absent or damaged.
     """
-    images = load_images(config.images, config.folder, seed=seed)
+    images = load_images(config.images, config.folder, source=config.source, seed=seed)
     side, count = images.train.shape[1], len(images.train)
     if side % pool or samples > count:
         raise UsageError(

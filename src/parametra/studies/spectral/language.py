@@ -53,7 +53,8 @@ class WordNetwork(eqx.Module):
 def run_language(run: Run) -> dict[str, Any]:
     """Trains every kind of network on windows of the text; perplexity of the validation part."""
     config = run.config.language
-    text = load_text(run.config.data.text, run.config.data.folder, least=config.least, limit=config.words)
+    data = run.config.data
+    text = load_text(data.text, data.folder, source=data.source, least=config.least, limit=config.words)
     found: Found = {}
     total = len(config.networks) * config.seeds
     for name in config.networks:
