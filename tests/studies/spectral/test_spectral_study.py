@@ -90,9 +90,12 @@ def test_training_stops_at_its_goal_and_gives_the_same_from_the_same_key():
 
 
 def test_a_training_that_blows_up_ends_its_record():
-    _, record = slope_trainer(rate=1e4).run(Slope(jnp.zeros(())), KEY, 1000)
+    model, record = slope_trainer(rate=1e4).run(Slope(jnp.zeros(())), KEY, 1000)
     assert not np.isfinite(record.loss[-1])
     assert len(record.loss) < 1000
+    row = parts.summary(record, 5, model)
+    assert len(row["loss"]) == len(row["step"]) == len(row["score"])
+    assert row["parameters"] == 1
 
 
 def test_a_goal_counts_from_where_it_is_kept():

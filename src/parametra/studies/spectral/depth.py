@@ -1,7 +1,6 @@
 """Stage depth: gradients and singular values of very deep networks, before and during training."""
 
 import functools
-from dataclasses import asdict
 from typing import Any
 
 import equinox as eqx
@@ -9,7 +8,6 @@ import jax
 import numpy as np
 import xarray as xr
 
-from parametra.networks.size import count_parameters
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
@@ -88,9 +86,7 @@ class Case:
             tell(record)
 
         _, record = self.trainer.run(model, keys[1], self.config.steps, on_record=note)
-        loss = parts.means(record.loss, self.config.every)
-        made = {"loss": loss, "parameters": count_parameters(model), "gradient": gradients, "spectrum": spectra}
-        return asdict(record) | made
+        return parts.summary(record, self.config.every, model) | {"gradient": gradients, "spectrum": spectra}
 
 
 def spread(row: dict[str, Any]) -> float:

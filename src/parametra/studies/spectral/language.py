@@ -1,7 +1,6 @@
 """Stage language: the next word of a text, by recurrent networks of every kind and equal width."""
 
 import functools
-from dataclasses import asdict
 from typing import Any
 
 import equinox as eqx
@@ -111,9 +110,7 @@ class Model:
         keys = jax.random.split(jax.random.key(seed), 2)
         model = self.make(keys[0])
         _, record = self.trainer.run(model, keys[1], self.steps, on_record=lambda record, model: tell(record))
-        recurrent = count_parameters(model.recurrent)
-        made = {"loss": parts.means(record.loss, self.every), "parameters": count_parameters(model), "recurrent": recurrent}
-        return asdict(record) | made
+        return parts.summary(record, self.every, model) | {"recurrent": count_parameters(model.recurrent)}
 
 
 def metrics(config: TextConfig, text: Text, found: Found) -> list[Metric]:

@@ -1,7 +1,6 @@
 """Stages copying and addition: how soon each kind of network solves a task of memory, side by side in one process."""
 
 import functools
-from dataclasses import asdict
 from typing import Any
 
 import equinox as eqx
@@ -10,7 +9,6 @@ import numpy as np
 import optax
 import xarray as xr
 
-from parametra.networks.size import count_parameters
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
@@ -86,8 +84,7 @@ class Contest:
         stop = lambda record: self.solved(record) or record.seconds[-1] > limit  # noqa: E731
         _, record = trainer.run(model, keys[1], self.config.steps, stop, lambda record, model: tell(record))
         solved = record.reached(self.config.goal) if self.solved(record) else None
-        loss = parts.means(record.loss, self.config.every)
-        return asdict(record) | {"loss": loss, "parameters": count_parameters(model), "solved": solved}
+        return parts.summary(record, self.config.every, model) | {"solved": solved}
 
     def solved(self, record: Record) -> bool:
         """Whether the last `hold` + 1 scores are all at the goal."""

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from parametra.core.files import write_text
+from parametra.networks.size import count_parameters
 from parametra.store.runfolder import RunFolder
+from parametra.studies.spectral.training import Record
 
 
 def kept(folder: RunFolder, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -23,6 +26,12 @@ def kept(folder: RunFolder, name: str, make: Callable[[], dict[str, Any]]) -> di
         return made
 
 
+def summary(record: Record, every: int, model: Any) -> dict[str, Any]:
+    """A training as JSON can hold it: one mean loss for each score, the first one before any step, and the network's size."""
+    loss = means(record.loss, every)[: len(record.step)]  # a network that blew up has no score after its last steps
+    return asdict(record) | {"loss": loss, "parameters": count_parameters(model)}
+
+
 def padded(rows: Sequence[Sequence[float | int]]) -> np.ndarray:
     """(row, longest) with NaN behind the end of shorter rows."""
     table = np.full((len(rows), max(map(len, rows), default=0)), np.nan)
@@ -35,9 +44,3 @@ def means(values: Sequence[float | int], every: int) -> list[float]:
     """Means of every so many values, preceded by the first value: one for each record of a training."""
     groups = [values[first : first + every] for first in range(0, len(values), every)]
     return [float(values[0]), *(float(np.mean(group)) for group in groups)] if values else []
-
-
-def median(values: Sequence[float | int]) -> float:
-    """Median in which what is not a number counts as infinite; infinite medians are not a number."""
-    found = float(np.median([value if np.isfinite(value) else np.inf for value in values])) if len(values) else np.inf
-    return found if np.isfinite(found) else float("nan")

@@ -1,7 +1,6 @@
 """Stage pixels: images read one pixel at a time, in their order and in a fixed random one (Le, Jaitly & Hinton 2015)."""
 
 import functools
-from dataclasses import asdict
 from typing import Any
 
 import equinox as eqx
@@ -11,7 +10,6 @@ import optax
 import xarray as xr
 from jaxtyping import Array
 
-from parametra.networks.size import count_parameters
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
@@ -89,8 +87,7 @@ class Reading:
         keys = jax.random.split(jax.random.key(seed), 2)
         model = self.make(keys[0])
         _, record = self.trainer.run(model, keys[1], self.steps, on_record=lambda record, model: tell(record))
-        made = {"loss": parts.means(record.loss, self.every), "parameters": count_parameters(model)}
-        return asdict(record) | made | {"width": model.cell.width}
+        return parts.summary(record, self.every, model) | {"width": model.cell.width}
 
 
 def at_time(row: dict[str, Any], seconds: float) -> float:
