@@ -9,6 +9,7 @@ from parametra.report.section import Section
 COMMON = ("speed", "configuration")
 STUDIES: dict[str, tuple[str, ...]] = {
     "climate": ("world", "comparison", "skill", "ceiling", "drift", "budgets", "speed", "configuration", "limits"),
+    "spectral": ("memory", "pixels", "words", "depth", "spectra", "margins", "speed", "configuration"),
     "wide": ("curves", "width", "distribution", "montecarlo", "speed", "configuration"),
     "symmetry": ("images", "language", "counts", "universal", "speed", "configuration"),
     "extrapolation": ("bifurcation", "landmarks", "designs", "others", "subgrid", "speed", "configuration", "reservations"),
