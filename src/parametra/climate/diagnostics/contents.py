@@ -1,7 +1,7 @@
 """Global contents day by day: does a run gain or lose energy and water that it should not?
 
-Energy is the moist enthalpy cp T + Lc q of the air, of which the hydrostatic column's potential energy is part; kinetic energy is a
-thousandth of it and left out.
+Energy is the moist enthalpy cp T + Lc q of the air, of which the hydrostatic column's potential energy is part; kinetic energy
+is a thousandth of it and left out.
 
 Source: Rasp, Pritchard & Gentine 2018, 10.1073/pnas.1810286115, figure 4B.
 """

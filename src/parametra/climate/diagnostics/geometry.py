@@ -28,7 +28,7 @@ def latitude_weights(latitude: xr.DataArray) -> xr.DataArray:
 def layer_thickness(level: xr.DataArray) -> xr.DataArray:
     """Thickness of each layer in sigma (level,), from the centres alone: the top interface is 0, each centre halves its layer.
 
-    Pressure levels, which `from_cf` marks by their standard name, are no centres: there layers reach to the middles between levels.
+    Pressure levels, which `from_cf` marks by their standard name, are no centres: their layers reach to the middles between them.
 
     Raises:
         DataError: the centres are not those of layers that fill [0, 1].

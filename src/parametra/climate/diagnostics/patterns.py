@@ -22,7 +22,7 @@ def pattern_weights(field: xr.DataArray, top: float = TROPOSPHERE_TOP) -> xr.Dat
 def pattern_scores(run: xr.DataArray, reference: xr.DataArray, top: float = TROPOSPHERE_TOP) -> tuple[float, float, float]:
     """Bias [unit], root mean square difference [unit] and pattern correlation [1] of two mean fields, by area and mass.
 
-    Dims any of (latitude, longitude, level), the same for both. Correlation is about the weighted means; NaN for a constant field.
+    Dims any of (latitude, longitude, level), the same for both. Correlation is about the weighted means, NaN for a constant field.
     """
     weight = pattern_weights(reference, top)
     a, b = (side.transpose(*reference.dims).values.astype(np.float64) for side in (run, reference))
@@ -37,8 +37,8 @@ def pattern_scores(run: xr.DataArray, reference: xr.DataArray, top: float = TROP
 def rain_belt(profile: xr.DataArray) -> tuple[float, float]:
     """Latitude [degrees] of the wettest place within the tropics, and full width [degrees] at half of its rain.
 
-    The maximum is that of a parabola through the wettest row and its neighbours; the edges lie on straight lines between rows. With
-    few rows the width says little: a belt on one row has about the width of two.
+    The maximum is that of a parabola through the wettest row and its neighbours; the edges lie on straight lines between rows.
+    With few rows the width says little: a belt on one row has about the width of two.
 
     Args:
         profile: mean precipitation (latitude,), any unit.

@@ -1,8 +1,8 @@
 """How hard it rains: the distribution of precipitation, its exceedance quantiles, and how well a record knows them.
 
 Everything goes through a histogram with one row per block of time (a day), so that a year of half-hourly maps is 360 rows of
-some 350 numbers, and a run that is too long to keep its maps can record the rows alone. Bins are 3 % wide: a quantile read off them
-is exact to 1 %.
+some 350 numbers, and a run that is too long to keep its maps can record the rows alone. Bins are 3 % wide: a quantile read off
+them is exact to 1 %.
 """
 
 from collections.abc import Callable

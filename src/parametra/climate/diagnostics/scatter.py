@@ -33,8 +33,8 @@ def energy_scatter(dataset: xr.Dataset) -> dict[str, float]:
     """Slope of y on x [1], root mean square and mean of y - x [W m-2], every column and step alike.
 
     Args:
-        dataset: columns; or zonal means that hold the moments energy_scatter_x, _y, _xx, _xy, _residual_squared on (time, latitude)
-            in place of every column (rows then count by area).
+        dataset: columns; or zonal means that hold the moments energy_scatter_x, _y, _xx, _xy, _residual_squared on
+            (time, latitude) in place of every column (rows then count by area).
     """
     if "energy_scatter_x" in dataset:
         x, y, xx, xy, squared = (float(area_mean(dataset[f"energy_scatter_{name}"]).mean()) for name in MOMENTS)

@@ -1,7 +1,7 @@
 """How lively a scheme is: standard deviation of its tendencies by latitude and level.
 
-Two deviations are told apart: about the time mean of each cell, whose zonal mean is what the first paper shows; and about the mean
-over time and longitude, which a run can record as daily means of squares. In a zonally symmetric world they agree but
+Two deviations are told apart: about the time mean of each cell, whose zonal mean is what the first paper shows; and about the
+mean over time and longitude, which a run can record as daily means of squares. In a zonally symmetric world they agree but
 for the time means' own sampling error; over land or on a wavy sea they do not.
 
 Source: Rasp, Pritchard & Gentine 2018, 10.1073/pnas.1810286115, figure 2B.
@@ -52,6 +52,6 @@ def mean_deviation(deviation: xr.DataArray, top: float = TROPOSPHERE_TOP) -> flo
 
 
 def deviation_ratio(run: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
-    """Ratio of two deviations by level: roots of area means of variance, run over reference, dims (level,); NaN without variance."""
+    """Ratio of two deviations by level, roots of area means of variance, run over reference: (level,), NaN without variance."""
     below, above = area_mean(reference**2), area_mean(run**2)
     return (above / below.where(below > 1e-12 * below.max())) ** 0.5

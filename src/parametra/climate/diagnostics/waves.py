@@ -86,8 +86,8 @@ def wave_spectrum(field: xr.DataArray, recipe: WaveRecipe | None = None) -> xr.D
         recipe: every choice; that of the module where None.
 
     Returns:
-        symmetric, antisymmetric, background [u2], dims (frequency, wavenumber), two-sided (not doubled) and without correction for
-        the taper; frequency > 0 [cycles/day], wavenumber > 0 eastward; attribute `windows`.
+        symmetric, antisymmetric, background [u2], dims (frequency, wavenumber), two-sided (not doubled) and without correction
+        for the taper; frequency > 0 [cycles/day], wavenumber > 0 eastward; attribute `windows`.
 
     Raises:
         DataError: no pair of rows within the bound, missing values, or a record shorter than one window.
