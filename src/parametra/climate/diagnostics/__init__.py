@@ -35,6 +35,7 @@ from parametra.climate.diagnostics.precipitation import rain_density as rain_den
 from parametra.climate.diagnostics.precipitation import rain_exceeded as rain_exceeded
 from parametra.climate.diagnostics.precipitation import rain_histogram as rain_histogram
 from parametra.climate.diagnostics.sample import Verdict as Verdict
+from parametra.climate.diagnostics.sample import difference_verdict as difference_verdict
 from parametra.climate.diagnostics.sample import interval_verdict as interval_verdict
 from parametra.climate.diagnostics.sample import pattern_verdict as pattern_verdict
 from parametra.climate.diagnostics.sample import trend_verdict as trend_verdict

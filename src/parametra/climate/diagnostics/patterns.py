@@ -22,7 +22,7 @@ def pattern_weights(field: xr.DataArray, top: float = TROPOSPHERE_TOP) -> xr.Dat
 def pattern_scores(run: xr.DataArray, reference: xr.DataArray, top: float = TROPOSPHERE_TOP) -> tuple[float, float, float]:
     """Bias [unit], root mean square difference [unit] and pattern correlation [1] of two mean fields, by area and mass.
 
-    Dims any of (latitude, longitude, level), the same for both. Correlation is about the weighted means, NaN for a constant field.
+    Dims any of (latitude, longitude, level), alike. Correlation is about the weighted means, NaN for a constant field.
     """
     weight = pattern_weights(reference, top)
     a, b = (side.transpose(*reference.dims).values.astype(np.float64) for side in (run, reference))

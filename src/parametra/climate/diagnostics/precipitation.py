@@ -135,15 +135,10 @@ def _quantiles(share: np.ndarray, edges: np.ndarray, exceedance: float) -> np.nd
     """Rain exceeded by `exceedance`, (draw,), of shares (draw, rain): log-linear between the edges, where tails are straight."""
     share = share / share.sum(-1, keepdims=True)
     above = np.cumsum(share[:, ::-1], axis=1)[:, ::-1]  # share at or above each lower edge
-    rank = np.sum(above > exceedance, axis=1) - 1  # the bin that holds the quantile
-    result = np.full(share.shape[0], np.nan)
-    for draw, k in enumerate(rank):
-        if k < 0 or k + 1 >= edges.size:
-            continue
-        top, bottom = above[draw, k], above[draw, k + 1]
-        if bottom > 0:
-            part = np.log(top / exceedance) / np.log(top / bottom)
-        else:
-            part = (top - exceedance) / top
-        result[draw] = edges[k] + part * (edges[k + 1] - edges[k])
-    return result
+    rank = np.clip(np.sum(above > exceedance, axis=1) - 1, 0, edges.size - 2)  # the bin that holds the quantile
+    top, bottom = (np.take_along_axis(above, (rank + side)[:, None], 1)[:, 0] for side in (0, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        straight = np.log(top / exceedance) / np.log(top / bottom)  # exponential within the bin
+        part = np.where(bottom > 0, straight, (top - exceedance) / top)
+        inside = (top > exceedance) & (bottom <= exceedance)
+    return np.where(inside, edges[rank] + part * (edges[rank + 1] - edges[rank]), np.nan)

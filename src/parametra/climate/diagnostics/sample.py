@@ -32,13 +32,29 @@ def pattern_verdict(split_half_r: float) -> Verdict:
     return Verdict("long enough" if reliability >= 0.95 else "barely" if reliability >= 0.8 else "too short", why)
 
 
-def interval_verdict(value: float, low: float, high: float, what: str = "the truth's own interval") -> Verdict:
-    """Of a single figure: an interval within 10 % of the value is long enough, within 30 % barely."""
+def difference_verdict(split_half: float, matters: float, unit: str) -> Verdict:
+    """Of a difference of means: does the record see one that matters?
+
+    Each half errs by sqrt(2) times what the whole does, so the difference of the halves is twice the error of the whole record's
+    mean: up to half of what matters it is long enough, up to all of it barely.
+    """
+    error = 0.5 * abs(split_half)
+    if not np.isfinite(error):
+        return Verdict("too short", "the halves of the truth cannot be compared")
+    word: Word = "long enough" if error <= 0.5 * matters else "barely" if error <= matters else "too short"
+    return Verdict(word, f"the truth's mean errs by about {error:.2g} {unit}, a difference of {matters:g} should show")
+
+
+def interval_verdict(value: float, low: float, high: float, blocks: int) -> Verdict:
+    """Of a single figure: an interval within 10 % of the value is long enough, within 30 % barely.
+
+    An interval from fewer than ten independent blocks is too narrow more often than not: then the word is barely at best.
+    """
     if not np.isfinite([value, low, high]).all() or value == 0:
-        return Verdict("too short", f"{what} cannot be given: fewer than four independent blocks, or nothing in the tail")
+        return Verdict("too short", "no interval: fewer than four independent blocks, or nothing in the tail")
     half = 0.5 * (high - low) / abs(value)
-    word: Word = "long enough" if half <= 0.1 else "barely" if half <= 0.3 else "too short"
-    return Verdict(word, f"{what} is ±{100 * half:.0f} %")
+    word: Word = "long enough" if half <= 0.1 and blocks >= 10 else "barely" if half <= 0.3 else "too short"
+    return Verdict(word, f"the truth's own interval is ±{100 * half:.0f} %, from {blocks} independent blocks")
 
 
 def window_verdict(windows_in_half: int) -> Verdict:

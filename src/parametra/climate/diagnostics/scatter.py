@@ -15,6 +15,7 @@ import xarray as xr
 from parametra.climate.diagnostics.budgets import radiative_cooling
 from parametra.climate.diagnostics.geometry import area_mean, column_integral
 from parametra.core.constants import HEAT_CAPACITY, LATENT_HEAT_CONDENSATION
+from parametra.core.errors import DataError
 
 MOMENTS = ("x", "y", "xx", "xy", "residual_squared")
 
@@ -35,12 +36,17 @@ def energy_scatter(dataset: xr.Dataset) -> dict[str, float]:
     Args:
         dataset: columns; or zonal means that hold the moments energy_scatter_x, _y, _xx, _xy, _residual_squared on
             (time, latitude) in place of every column (rows then count by area).
+
+    Raises:
+        DataError: zonal means without the moments.
     """
     if "energy_scatter_x" in dataset:
         x, y, xx, xy, squared = (float(area_mean(dataset[f"energy_scatter_{name}"]).mean()) for name in MOMENTS)
         spread = xx - x * x
         slope = (xy - x * y) / spread if spread > 0 else float("nan")
         return {"slope": slope, "rms": float(np.sqrt(max(squared, 0.0))), "mean": y - x}
+    if "longitude" not in dataset.tendency_of_air_temperature.dims:
+        raise DataError("An energy scatter needs columns or their moments, the dataset holds zonal means alone.")
     axes = scatter_axes(dataset)
     x_, y_ = axes.x.values.ravel(), axes.y.transpose(*axes.x.dims).values.ravel()
     spread = np.var(x_)

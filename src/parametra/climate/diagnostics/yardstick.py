@@ -14,7 +14,7 @@ from parametra.climate.diagnostics.geometry import time_in_days
 from parametra.climate.diagnostics.means import halves, zonal_climate
 from parametra.climate.diagnostics.patterns import pattern_scores, rain_belt
 from parametra.climate.diagnostics.precipitation import exceedance_quantiles, rain_exceeded, rain_histogram
-from parametra.climate.diagnostics.sample import Verdict, interval_verdict, pattern_verdict, window_verdict
+from parametra.climate.diagnostics.sample import Verdict, difference_verdict, interval_verdict, pattern_verdict, window_verdict
 from parametra.climate.diagnostics.scatter import energy_scatter
 from parametra.climate.diagnostics.summary import HISTOGRAM
 from parametra.climate.diagnostics.variability import mean_deviation, standard_deviation
@@ -56,7 +56,11 @@ def _field(name: str, which: int, factor: float = 1.0) -> Pair:
     return compute
 
 
-def _resolved(name: str) -> Callable[[xr.Dataset], Verdict]:
+def _resolved(compute: Pair, matters: float, unit: str) -> Callable[[xr.Dataset], Verdict]:
+    return lambda truth: difference_verdict(compute(*halves(truth)), matters, unit)
+
+
+def _alike(name: str) -> Callable[[xr.Dataset], Verdict]:
     return lambda truth: pattern_verdict(_field(name, 2)(*halves(truth)))
 
 
@@ -98,20 +102,17 @@ def _quantile(exceedance: float, steps: bool) -> Pair:
 def _tail(exceedance: float, steps: bool) -> Callable[[xr.Dataset], Verdict]:
     def judge(truth: xr.Dataset) -> Verdict:
         found = exceedance_quantiles(_histogram(truth, steps), (exceedance,)).isel(exceedance=0)
-        return interval_verdict(float(found.value), float(found.low), float(found.high))
+        return interval_verdict(float(found.value), float(found.low), float(found.high), int(found.blocks))
 
     return judge
 
 
 def _slope(run: xr.Dataset, reference: xr.Dataset) -> float:
-    return energy_scatter(run)["slope"] / energy_scatter(reference)["slope"]
+    return energy_scatter(run)["slope"] - energy_scatter(reference)["slope"]
 
 
 def _slope_known(truth: xr.Dataset) -> Verdict:
-    first, second = (energy_scatter(half)["slope"] for half in halves(truth))
-    return interval_verdict(
-        first, first - abs(second - first), first + abs(second - first), "the halves' difference of the slope"
-    )
+    return difference_verdict(_slope(*halves(truth)), 0.03, "of slope")
 
 
 def _waves(recipe: WaveRecipe) -> Score:
@@ -130,25 +131,24 @@ def scores(recipe: WaveRecipe | None = None) -> tuple[Score, ...]:
     """All scores, in the order of the page; `recipe` is that of the wave spectrum."""
     heating, moistening = "tendency_of_air_temperature", "tendency_of_specific_humidity"
     means = (
-        ("heating", "R1", heating, "K/day", SECONDS_PER_DAY),
-        ("moistening", "R1", moistening, "g/kg/day", 1e3 * SECONDS_PER_DAY),
-        ("temperature", "R2", "air_temperature", "K", 1.0),
-        ("humidity", "R2", "specific_humidity", "g/kg", 1e3),
-        ("precipitation", "R2", "precipitation_flux", "mm/day", SECONDS_PER_DAY),
-        ("long-wave out", "R2", "toa_outgoing_longwave_flux", "W/m²", 1.0),
-        ("short-wave in", "R2", "toa_net_downward_shortwave_flux", "W/m²", 1.0),
+        ("heating", "R1", heating, "K/day", SECONDS_PER_DAY, 0.3),
+        ("moistening", "R1", moistening, "g/kg/day", 1e3 * SECONDS_PER_DAY, 0.15),
+        ("temperature", "R2", "air_temperature", "K", 1.0, 1.0),
+        ("humidity", "R2", "specific_humidity", "g/kg", 1e3, 0.3),
+        ("precipitation", "R2", "precipitation_flux", "mm/day", SECONDS_PER_DAY, 0.5),
+        ("long-wave out", "R2", "toa_outgoing_longwave_flux", "W/m²", 1.0, 4.0),
+        ("short-wave in", "R2", "toa_net_downward_shortwave_flux", "W/m²", 1.0, 8.0),
     )
     table = []
-    for word, figure, name, unit, factor in means:
-        judge = _resolved(name)
-        table.append(Score(f"{name}_rms", figure, f"mean {word}, rms difference", unit, 0.0, _field(name, 1, factor), judge))
+    for word, figure, name, unit, factor, matters in means:
+        rms = _field(name, 1, factor)
+        judge = _resolved(rms, matters, unit)
+        table.append(Score(f"{name}_rms", figure, f"mean {word}, rms difference", unit, 0.0, rms, judge))
         if figure == "R1" or name == "precipitation_flux":
-            table.append(Score(f"{name}_r", figure, f"mean {word}, pattern correlation", "1", 1.0, _field(name, 2), judge))
-    rain = _resolved("precipitation_flux")
-    table += [
-        Score("rain_belt_latitude", "R1", "rain belt, latitude, difference", "degrees", 0.0, _belt(0), rain),
-        Score("rain_belt_width", "R1", "rain belt, full width at half its rain, difference", "degrees", 0.0, _belt(1), rain),
-    ]
+            table.append(Score(f"{name}_r", figure, f"mean {word}, pattern correlation", "1", 1.0, _field(name, 2), _alike(name)))
+    for which, words in enumerate(("rain belt, latitude, difference", "rain belt, full width at half its rain, difference")):
+        judge = _resolved(_belt(which), 2.0, "degrees")
+        table.append(Score(("rain_belt_latitude", "rain_belt_width")[which], "R1", words, "degrees", 0.0, _belt(which), judge))
     for steps, word in ((True, "single steps"), (False, "daily means")):
         for share in (0.01, 1e-3):
             words = f"precipitation exceeded {100 * share:g} % of the time, {word}, ratio"
@@ -158,7 +158,7 @@ def scores(recipe: WaveRecipe | None = None) -> tuple[Score, ...]:
         words = f"standard deviation of {word}, 180 hPa to surface, ratio"
         table.append(Score(f"deviation_{name}", "R4", words, "1", 1.0, _deviation(name), _lively(name)))
     table.append(_waves(recipe or WaveRecipe()))
-    table.append(Score("energy_slope", "R6", "slope of the energy scatter, ratio", "1", 1.0, _slope, _slope_known))
+    table.append(Score("energy_slope", "R6", "slope of the energy scatter, difference", "1", 0.0, _slope, _slope_known))
     return tuple(table)
 
 
