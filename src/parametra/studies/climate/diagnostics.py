@@ -1,9 +1,10 @@
 """Stage diagnostics: the paper's figures R1 to R11 of truth, network and, where it ran, the conventional scheme.
 
-Everything is taken from daily summaries: of the truth, boiled down here; of coupled runs, as they recorded them; and of the network's
-word on the truth's own columns ("network_offline"), which errs in the single step but not in the climate.
+Everything is taken from daily summaries: of the truth, boiled down here; of coupled runs, as they recorded them; and of the
+network's word on the truth's own columns ("network_offline"), which errs in the single step but not in the climate.
 """
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from parametra.climate.diagnostics.means import halves
 from parametra.climate.diagnostics.summary import HISTOGRAM, SQUARED
 from parametra.climate.emulator import column_dataset, load_emulator, predict
 from parametra.core.errors import DataError
-from parametra.store.fields import open_fields, write_fields
+from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.climate.coupled import coupled_fields
@@ -56,7 +57,8 @@ def run_diagnostics(run: Run) -> dict[str, Any]:
     truth = _truth_summary(run)
     columns = truth_fields(run, config.truth.scoring_start, config.truth.days).load()
     predicted = _predicted(run, columns)
-    late = {name: _late(fields, config.coupled.days / 2.0) for name, fields in _online(run).items()}
+    online = _online(run)
+    late = {name: _late(fields, config.coupled.days / 2.0) for name, fields in online.items()}
     runs = late | {OFFLINE: daily_summary(predicted)}
     recipe = WaveRecipe(latitude_bound=_tropics(truth.latitude.values))
     run.progress.update("diagnostics", 0.5)
@@ -66,12 +68,12 @@ def run_diagnostics(run: Run) -> dict[str, Any]:
     sides = {"truth": truth, **runs}
     write_fields(run.folder.fields("rain"), _rain(sides))
     write_fields(run.folder.fields("deviation"), _deviations(sides))
-    if (waves := _waves({"truth": truth, **_online(run)}, recipe)) is not None:
+    if (waves := _waves({"truth": truth, **online}, recipe)) is not None:
         write_fields(run.folder.fields("waves"), waves)
     write_fields(run.folder.fields("scatter"), _scatter({"truth": columns, OFFLINE: predicted}, sides))
-    write_fields(run.folder.fields("contents"), _contents({"truth": truth, **_online(run)}))
+    write_fields(run.folder.fields("contents"), _contents({"truth": truth, **online}))
     write_fields(run.folder.fields("skillmap"), _skill_map(columns, predicted))
-    return {"metrics": [*_score_rows(table), *_drift_rows(run)]}
+    return {"metrics": [*_score_rows(table), *_drift_rows(online)]}
 
 
 def _truth_summary(run: Run) -> xr.Dataset:
@@ -214,37 +216,23 @@ def _side_by_side(found: dict[str, xr.DataArray], names: Any) -> xr.DataArray:
 
 def _score_rows(table: xr.Dataset) -> list[Metric]:
     rows = []
-    for name in table.run.values:
-        for score in table.score.values:
-            one = table.sel(run=name, score=score)
-            if not np.isfinite(float(one.value)):
-                continue
-            source = (
-                f"{one.figure.values}; truth's split half {float(one.split_half):.3g}; sample {one.word.values}: {one.why.values}"
-            )
-            goal = TARGETS.get(str(score)) if name == "network" else None
-            if goal is not None:
-                rows.append(
-                    Metric(
-                        f"{name}: {one.words.values}, over the truth's split half",
-                        float(one.ratio),
-                        "1",
-                        goal,
-                        "lower",
-                        "skill",
-                        source,
-                    )  # fmt: skip
-                )
-            better = "higher" if score in ("wave_spectrum",) or str(score).endswith("_r") else "lower"
-            rows.append(
-                Metric(f"{name}: {one.words.values}", float(one.value), str(one.unit.values), None, better, "skill", source)
-            )
+    for name, score in itertools.product(table.run.values, table.score.values):
+        one = table.sel(run=name, score=score)
+        value, words = float(one.value), str(one.words.values)
+        if not np.isfinite(value):
+            continue
+        source = f"{one.figure.values}; split half {float(one.split_half):.3g}; sample {one.word.values}: {one.why.values}"
+        better = "higher" if score == "wave_spectrum" or str(score).endswith("_r") else "lower"
+        rows.append(Metric(f"{name}: {words}", value, str(one.unit.values), None, better, "skill", source))
+        if name == "network" and score in TARGETS:
+            title = f"{name}: {words}, over the truth's split half"
+            rows.append(Metric(title, float(one.ratio), "1", TARGETS[str(score)], "lower", "skill", source))
     return rows
 
 
-def _drift_rows(run: Run) -> list[Metric]:
+def _drift_rows(online: dict[str, xr.Dataset]) -> list[Metric]:
     rows = []
-    for name, record in _online(run).items():
+    for name, record in online.items():
         found = energy_drift(record)
         asked = name == "network" and record.sizes["time"] >= DRIFT_DAYS
         source = f"moist enthalpy over {record.sizes['time']} days, worth {found.independent:.1f} independent ones"
