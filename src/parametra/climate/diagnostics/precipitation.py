@@ -45,19 +45,18 @@ def rain_histogram(precipitation: xr.DataArray, edges: np.ndarray = RAIN_EDGES, 
 
 
 def rain_density(histogram: xr.DataArray, width: float = 4.0) -> xr.DataArray:
-    """Probability density [day/mm] on even bins of `width` [mm/day], dims (bin,), coordinate bin their middle; NaN where empty.
+    """Probability density [day/mm] on bins at least `width` [mm/day] wide, dims (bin,), coordinate bin their middle; NaN where empty.
 
-    Within a bin of the histogram rain is spread evenly; above 130 mm/day those bins are wider than 4 mm/day.
+    Bins are whole bins of the histogram put together, so that no sample is shared out between two; the open last one is left out.
     """
     share, edges = _mean_share(histogram), histogram.rain.values
-    cumulative = np.concatenate([np.cumsum(share[:-1]), [1.0]])
-    inner = edges[1:]
-    even = np.arange(0.0, edges[-1] + width, width)
-    below = np.interp(even, np.concatenate([[0.0], inner, [even[-1]]]), np.concatenate([[0.0], cumulative]))
-    density = np.diff(below) / width
-    top = inner[np.flatnonzero(share[1:] > 0)[-1]] if (share[1:] > 0).any() else 0.0
-    density = np.where((density > 0) & (even[:-1] <= top * 1.03), density, np.nan)
-    return xr.DataArray(density, {"bin": even[:-1] + 0.5 * width}, ("bin",), "density")
+    chosen = [0]
+    for k in range(1, edges.size):
+        if edges[k] >= edges[chosen[-1]] + width * (1 - 1e-9):
+            chosen.append(k)
+    sums, ends = np.add.reduceat(share, chosen)[:-1], edges[chosen]
+    density = np.where(sums > 0, sums / np.diff(ends), np.nan)
+    return xr.DataArray(density, {"bin": 0.5 * (ends[1:] + ends[:-1])}, ("bin",), "density")
 
 
 def rain_exceeded(histogram: xr.DataArray, exceedance: float) -> float:

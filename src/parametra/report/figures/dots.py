@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.ticker import NullLocator
 
 from parametra.report.figures.palette import Palette
 from parametra.report.figures.svg import panel
@@ -15,7 +16,7 @@ def ratios(names: Sequence[str], runs: Mapping[str, np.ndarray], palette: Palett
     finite = np.concatenate([values[np.isfinite(values)] for values in runs.values()] or [np.array([])])
     highest = max(10.0, 1.5 * float(finite.max())) if finite.size else 10.0
     height = 1.0 + 0.27 * len(names)
-    with panel(width=8.6, height=height, left=0.42, bottom=0.55 / height) as drawn:
+    with panel(width=9.4, height=height, left=0.47, bottom=0.55 / height) as drawn:
         axes, place = drawn.axes, np.arange(len(names))[::-1]
         axes.axvspan(SMALLEST, limit, color="#009e73", alpha=0.1, linewidth=0, label=f"up to {limit:g} times")
         axes.axvline(1.0, color="#9a9da5", linewidth=1.0)
@@ -26,10 +27,10 @@ def ratios(names: Sequence[str], runs: Mapping[str, np.ndarray], palette: Palett
         axes.set_xlim(SMALLEST, highest)
         ticks = [tick for tick in (0.03, 0.1, 0.3, 1, 2, 5, 10, 30, 100, 300) if tick <= highest]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
-        axes.xaxis.set_minor_locator(__import__("matplotlib").ticker.NullLocator())
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_yticks(place, list(names))
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(xlabel)
-        axes.set_title(title, x=-0.7)
+        axes.set_title(title, x=-0.85)
         drawn.legend_below()
     return drawn.svg

@@ -20,7 +20,7 @@ WORDS = {
     "time mean": "time-mean tendencies",
     "linear": "linear regression",
     "conventional": "conventional scheme",
-    "network offline": "network on the truth's columns",
+    "network offline": "network, offline",
 }
 
 

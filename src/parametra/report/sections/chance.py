@@ -10,13 +10,13 @@ from parametra.report.section import Figure, Note, Panels, Part, Section, Table,
 
 TITLE = "Every score beside chance"
 LEAD = (
-    "Scores of the paper's figures R1 to R6 against the truth, and the same score between the two halves of the truth, which are one "
-    "climate. The dot is the ratio of the two departures from a perfect score."
+    "Scores of the paper's figures R1 to R6 against the truth, and the same score between the two halves of the truth, which are "
+    "one climate. The dot is the ratio of the two departures from a perfect score."
 )
 READING = (
-    "How to read it. Two halves differ by twice what the whole truth errs by, so chance alone puts a long run of the very same climate "
-    "at about one half, and a run as long as the truth at 0.7. Up to 2 the difference is small beside what this record can tell; "
-    "beyond 2 it is real. The last columns say whether the truth is long enough for the figure at all."
+    "How to read it. Two halves differ by twice what the whole truth errs by, so chance alone puts a long run of the very same "
+    "climate at about one half, and a run as long as the truth at 0.7. Up to 2 the difference is small beside what this record "
+    "can tell; beyond 2 it is real. The last columns say whether the truth is long enough for the figure at all."
 )
 
 

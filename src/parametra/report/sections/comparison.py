@@ -14,8 +14,8 @@ from parametra.report.sections.chance import sample
 TITLE = "Truth beside network"
 LEAD = (
     "R1 and R2: the same zonal means from coupled runs with the network, or a conventional scheme, in the place of the "
-    "cloud-resolving model. Fields share one colour scale, and so do differences; the last difference is that of the two halves of "
-    "the truth, which sampling alone makes."
+    "cloud-resolving model. Fields share one colour scale, and so do differences; the last difference is that of the two halves "
+    "of the truth, which sampling alone makes."
 )
 SHOWN = (zonal.HEATING, zonal.MOISTENING, zonal.TEMPERATURE, zonal.HUMIDITY, zonal.WIND)
 CONVENTIONAL = "conventional"

@@ -12,8 +12,8 @@ from parametra.report.sections.chance import sample
 
 TITLE = "Energy"
 LEAD = (
-    "R6: one point per column and step; latent heat that the column gave up beyond evaporation against the heat that it gained beyond "
-    "surface and radiation. R7: energy and water of the mean column, day by day."
+    "R6: one point per column and step; latent heat that the column gave up beyond evaporation against the heat that it gained "
+    "beyond surface and radiation. R7: energy and water of the mean column, day by day."
 )
 X, Y = "latent heat given up [W/m²]", "heat gained [W/m²]"
 
@@ -39,7 +39,7 @@ def section(run: RunReader) -> Section | None:
             if np.isfinite(float(data.slope.sel(run=name)))
         )
         head = ("energy scatter", "slope", "rms of y − x [W/m²]", "mean of y − x [W/m²]")
-        caption = "Freezing and water that stays in the air as cloud are honest departures of the truth; the network has neither."
+        caption = "Snow, whose freezing heats, and in the truth water that stays in the air as cloud, are honest departures."
         parts += [Table(head, body, caption), *sample(run, "energy_slope")]
     if contents is not None:
         day = contents.day.values.astype(np.float64)
@@ -50,6 +50,9 @@ def section(run: RunReader) -> Section | None:
         ):
             lines = {str(item): contents[name].sel(run=item).values for item in contents.run.values}
             figures.append(Figure(by_day(day, lines, run.palette, title, unit)))
-        text = "1 MJ/m² over 100 days is 0.12 W/m². The truth covers weeks: it shows the size of weather, not a drift."
+        text = (
+            "Coupled runs take over from the truth on day 0. 1 MJ/m² over 100 days is 0.12 W/m². The truth covers weeks: it shows the size of "
+            "weather, not a drift."
+        )
         parts += [Panels(tuple(figures), columns=2, title="Contents of the whole atmosphere"), Note(text)]
     return Section("energy", TITLE, LEAD, tuple(parts))

@@ -11,8 +11,9 @@ from parametra.report.sections.chance import sample
 
 TITLE = "How hard it rains"
 LEAD = (
-    "R3. Share of area and time by precipitation, and what a given share exceeds, with 95 % intervals from resampled blocks of five "
-    "days. A least-squares network predicts means, so it should rain too evenly; a histogram hides that in the tail, quantiles do not."
+    "R3. Share of area and time by precipitation, and what a given share exceeds, with 95 % intervals from resampled blocks of "
+    "five days. A least-squares network predicts means, so it should rain too evenly; a histogram hides that in the tail, "
+    "quantiles do not."
 )
 KINDS = (("steps", "single steps of half an hour"), ("daily", "daily means"))
 
@@ -40,7 +41,9 @@ def section(run: RunReader) -> Section | None:
     days = ", ".join(
         f"{label(str(name))} {int(count)} days" for name, count in zip(data.run.values, data.days.values, strict=True)
     )
-    parts.append(Note(f"Length of the records: {days}. The network on the truth's columns saw the scoring stretch alone."))
+    parts.append(
+        Note(f"Length of the records: {days}. Offline is the network on the truth's own columns of the scoring stretch.")
+    )
     return Section("rain", TITLE, LEAD, tuple(parts))
 
 

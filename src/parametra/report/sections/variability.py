@@ -13,9 +13,9 @@ from parametra.report.sections.chance import sample
 
 TITLE = "Variability"
 LEAD = (
-    "R4. Standard deviation of single-step heating and moistening about their mean over time and longitude. A deterministic network "
-    "must fall short of the truth where the truth is noise: its ratio cannot exceed the square root of the explained share of variance "
-    "by much, and is lowest in the boundary layer."
+    "R4. Standard deviation of single-step heating and moistening about their mean over time and longitude. A deterministic "
+    "network must fall short of the truth where the truth is noise: on the truth's own columns the ratio of a least-squares fit "
+    "is about the square root of its R²."
 )
 SHOWN = (zonal.HEATING, zonal.MOISTENING)
 ORDER = ("truth", "network", "conventional", "network_offline")
@@ -46,8 +46,10 @@ def section(run: RunReader) -> Section | None:
         parts.append(Panels(tuple(Figure(drawing) for drawing in ratios), columns=2, title="By level, over the truth"))
     parts += sample(run, *(f"deviation_{quantity.name}" for quantity in SHOWN))
     if "network" not in _fields(data, SHOWN[0]):
-        parts.append(Note("The coupled run was recorded before squares of single steps were kept: only its network is shown, on the "
-                          "truth's own columns."))  # fmt: skip
+        text = (
+            "The coupled run was recorded before squares of single steps were kept: its network is shown on the truth's columns."
+        )
+        parts.append(Note(text))
     return Section("variability", TITLE, LEAD, tuple(parts))
 
 
@@ -64,7 +66,7 @@ def _ratio(run: RunReader, data: xr.Dataset, quantity: zonal.Quantity, fields: d
     """Roots of area-mean variances over the truth's, by level; halves of the truth as the band."""
     weight = np.cos(np.radians(data.latitude.values))[:, None]
     level = {name: np.sqrt((weight * field**2).sum(0) / weight.sum()) for name, field in fields.items()}
-    truth = np.where(level["truth"] > 1e-6 * level["truth"].max(), level["truth"], np.nan)
+    truth = np.where(level["truth"] > 0.01 * level["truth"].max(), level["truth"], np.nan)
     lines = {name: values / truth for name, values in level.items() if name in ORDER and name != "truth"}
     halves = [level[name] / truth for name in ("truth_first_half", "truth_second_half") if name in level]
     band = (np.minimum(*halves), np.maximum(*halves), "truth, split halves") if len(halves) == 2 else None

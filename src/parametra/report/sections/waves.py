@@ -9,8 +9,8 @@ from parametra.report.sections.chance import sample
 
 TITLE = "Equatorial waves"
 LEAD = (
-    "R5. Power of daily rain near the equator over a smooth background (windows of 96 days, 10 % cosine taper), with the dispersion "
-    "curves of shallow water at equivalent depths of 12, 25 and 50 m. Red lies where rain is organised into waves."
+    "R5. Power of daily rain near the equator over a smooth background (windows of 96 days, 10 % cosine taper), with the "
+    "dispersion curves of shallow water at equivalent depths of 12, 25 and 50 m. Red lies where rain is organised into waves."
 )
 PARTS = {"symmetric": "symmetric", "antisymmetric": "antisymmetric"}
 FAMILIES = {"symmetric": ("kelvin", "rossby", "gravity_1"), "antisymmetric": ("mixed_rossby_gravity", "gravity_2")}
@@ -23,12 +23,7 @@ def section(run: RunReader) -> Section | None:
         return missing("waves", TITLE, LEAD, run.why_missing("waves"))
     data = run.fields("waves")
     if data is None:
-        return Section(
-            "waves",
-            TITLE,
-            LEAD,
-            (Note("No record is as long as one window of 96 days: there is no spectrum to draw.", "missing"),),
-        )
+        return missing("waves", TITLE, LEAD, "No record is as long as one window of 96 days: there is no spectrum to draw.")
     parts: list[Part] = []
     for name in map(str, data.run.values):
         drawings = []

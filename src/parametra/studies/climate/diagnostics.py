@@ -185,10 +185,12 @@ def _scatter(columns: dict[str, xr.Dataset], sides: dict[str, xr.Dataset]) -> xr
 
 
 def _contents(records: dict[str, xr.Dataset]) -> xr.Dataset:
+    """Global contents by day; coupled runs start from the truth's last state, so the truth's last day is day 0."""
     series = {}
     for name, record in records.items():
         contents = global_contents(record)
-        days = np.floor(record.time.values - record.time.values[0] + 1e-6).astype(int) + 1
+        start = record.time.values[-1] if name == "truth" else record.time.values[0] - 1.0
+        days = np.round(record.time.values - start).astype(int)
         series[name] = contents.drop_vars("time").assign_coords(time=days).rename(time="day")
     table = xr.concat(list(series.values()), "run", join="outer", coords="minimal", compat="override")
     # a float32 store keeps 2e-7 of 2.6e9 J m-2, a day's worth of 0.006 W/m2: store the departure from the truth's mean
