@@ -19,7 +19,7 @@ RAIN_EDGES = np.concatenate([[0.0], np.geomspace(0.1, 3000.0, 350)])  # mm/day
 EXCEEDANCES = (0.01, 1e-3, 1e-4, 1e-5)
 
 
-def rain_histogram(precipitation: xr.DataArray, edges: np.ndarray = RAIN_EDGES, block_days: float = 1.0) -> xr.DataArray:
+def rain_histogram(precipitation: xr.DataArray, edges: np.ndarray = RAIN_EDGES, block_days: float | int = 1.0) -> xr.DataArray:
     """Share of area and time in each bin of rain, one row per block of time.
 
     Args:
@@ -44,10 +44,11 @@ def rain_histogram(precipitation: xr.DataArray, edges: np.ndarray = RAIN_EDGES, 
     return xr.DataArray(rows, {"time": middles, "rain": edges}, ("time", "rain"), "precipitation_histogram")
 
 
-def rain_density(histogram: xr.DataArray, width: float = 4.0) -> xr.DataArray:
-    """Probability density [day/mm] on bins at least `width` [mm/day] wide, dims (bin,), coordinate bin their middle; NaN where empty.
+def rain_density(histogram: xr.DataArray, width: float | int = 4.0) -> xr.DataArray:
+    """Probability density [day/mm] on bins at least `width` [mm/day] wide, dims (bin,), coordinate bin their middle.
 
-    Bins are whole bins of the histogram put together, so that no sample is shared out between two; the open last one is left out.
+    NaN where a bin is empty. Bins are whole bins of the histogram put together, so that no sample is shared out between two; the
+    open last one is left out.
     """
     share, edges = _mean_share(histogram), histogram.rain.values
     chosen = [0]

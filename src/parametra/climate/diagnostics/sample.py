@@ -32,7 +32,7 @@ def pattern_verdict(split_half_r: float) -> Verdict:
     return Verdict("long enough" if reliability >= 0.95 else "barely" if reliability >= 0.8 else "too short", why)
 
 
-def difference_verdict(split_half: float, matters: float, unit: str) -> Verdict:
+def difference_verdict(split_half: float, matters: float | int, unit: str) -> Verdict:
     """Of a difference of means: does the record see one that matters?
 
     Each half errs by sqrt(2) times what the whole does, so the difference of the halves is twice the error of the whole record's
@@ -64,7 +64,7 @@ def window_verdict(windows_in_half: int) -> Verdict:
     return Verdict(word, f"{windows_in_half} windows in each half of the truth, {least} are needed to claim a wave")
 
 
-def trend_verdict(found: Trend, resolution: float, unit: str) -> Verdict:
+def trend_verdict(found: Trend, resolution: float | int, unit: str) -> Verdict:
     """Of a drift: an interval of half-width up to `resolution` is long enough, up to three times that barely."""
     half = 0.5 * (found.high - found.low)
     if not np.isfinite(half):

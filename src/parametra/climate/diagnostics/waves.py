@@ -45,13 +45,13 @@ class WaveRecipe:
         smooth_frequency: one 1-2-1 pass of the power along frequency.
     """
 
-    window_days: float = 96.0
-    advance_days: float = 31.0
-    latitude_bound: float = 15.0
+    window_days: float | int = 96.0
+    advance_days: float | int = 31.0
+    latitude_bound: float | int = 15.0
     taper: Literal["cosine", "hann"] | Callable[[int], np.ndarray] = "cosine"
     taper_share: float = 0.1
     equator: Literal["symmetric", "exclude"] = "symmetric"
-    high_pass_from: float | None = 365.0
+    high_pass_from: float | int | None = 365.0
     smooth_frequency: bool = True
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class WaveRecipe:
         return np.concatenate([rise, np.ones(samples - 2 * ends), rise[::-1]])
 
 
-def window_count(days: float, recipe: WaveRecipe | None = None) -> int:
+def window_count(days: float | int, recipe: WaveRecipe | None = None) -> int:
     """Windows that fit a record of so many days."""
     recipe = recipe or WaveRecipe()
     return max(int((days - recipe.window_days) / recipe.advance_days + 1e-9) + 1, 0) if days >= recipe.window_days else 0

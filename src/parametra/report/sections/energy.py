@@ -51,8 +51,8 @@ def section(run: RunReader) -> Section | None:
             lines = {str(item): contents[name].sel(run=item).values for item in contents.run.values}
             figures.append(Figure(by_day(day, lines, run.palette, title, unit)))
         text = (
-            "Coupled runs take over from the truth on day 0. 1 MJ/m² over 100 days is 0.12 W/m². The truth covers weeks: it shows the size of "
-            "weather, not a drift."
+            "Coupled runs take over from the truth on day 0. 1 MJ/m² over 100 days is 0.12 W/m². The truth covers "
+            "weeks: it shows the size of weather, not a drift."
         )
         parts += [Panels(tuple(figures), columns=2, title="Contents of the whole atmosphere"), Note(text)]
     return Section("energy", TITLE, LEAD, tuple(parts))

@@ -41,9 +41,7 @@ def section(run: RunReader) -> Section | None:
     days = ", ".join(
         f"{label(str(name))} {int(count)} days" for name, count in zip(data.run.values, data.days.values, strict=True)
     )
-    parts.append(
-        Note(f"Length of the records: {days}. Offline is the network on the truth's own columns of the scoring stretch.")
-    )
+    parts.append(Note(f"Length of the records: {days}. Offline: the network on the truth's columns of the scoring stretch."))
     return Section("rain", TITLE, LEAD, tuple(parts))
 
 
