@@ -58,14 +58,13 @@ def run_diagnostics(run: Run) -> dict[str, Any]:
     columns = truth_fields(run, config.truth.scoring_start, config.truth.days).load()
     predicted = _predicted(run, columns)
     online = _online(run)
-    late = {name: _late(fields, config.coupled.days / 2.0) for name, fields in online.items()}
-    runs = late | {OFFLINE: daily_summary(predicted)}
+    late = {name: _late(fields, config.coupled.days) for name, fields in online.items()}
+    late = {name: fields for name, fields in late.items() if fields.sizes["time"]}
     recipe = WaveRecipe(latitude_bound=_tropics(truth.latitude.values))
     run.progress.update("diagnostics", 0.5)
     table = yardstick(truth, late, recipe)
     write_fields(run.folder.fields("yardstick"), table)
-    # the network offline saw the scoring stretch alone: it is drawn beside that stretch, and beside everything
-    sides = {"truth": truth, **runs}
+    sides = {"truth": truth, **late, OFFLINE: daily_summary(predicted)}
     write_fields(run.folder.fields("rain"), _rain(sides))
     write_fields(run.folder.fields("deviation"), _deviations(sides))
     if (waves := _waves({"truth": truth, **online}, recipe)) is not None:
@@ -91,9 +90,10 @@ def _online(run: Run) -> dict[str, xr.Dataset]:
     return {label: coupled_fields(run, name).load() for label, name in names.items()}
 
 
-def _late(fields: xr.Dataset, from_day: float) -> xr.Dataset:
-    days = fields.time.values - fields.time.values[0]
-    return fields.isel(time=np.flatnonzero(days >= min(from_day, days[-1]) - 1e-6))
+def _late(fields: xr.Dataset, days: float) -> xr.Dataset:
+    """The second half of a run of so many days; nothing of one that stopped before its end."""
+    elapsed = fields.time.values - fields.time.values[0]
+    return fields.isel(time=np.flatnonzero((elapsed >= days / 2.0 - 1e-6) & (elapsed[-1] + 1.5 > days)))
 
 
 def _predicted(run: Run, columns: xr.Dataset) -> xr.Dataset:
@@ -102,9 +102,8 @@ def _predicted(run: Run, columns: xr.Dataset) -> xr.Dataset:
     word = predict(emulator, column_dataset(columns))
     if "precipitation_flux" in word:  # one flux, no snow apart
         columns = columns.drop_vars(["rainfall_flux", "snowfall_flux"], errors="ignore")
-    return columns.assign({name: word[name].assign_coords(columns[SQUARED[0]].isel(level=0, drop=True).coords)
-                           if "level" not in word[name].dims else word[name].assign_coords(columns[SQUARED[0]].coords)
-                           for name in word.data_vars})  # fmt: skip
+    # by position: coordinates that went through float32 once must not empty the intersection
+    return columns.assign({str(name): (field.dims, field.values) for name, field in word.data_vars.items()})
 
 
 def _tropics(latitude: np.ndarray) -> float:
