@@ -13,6 +13,7 @@ STUDIES: dict[str, tuple[str, ...]] = {
         *("speed", "configuration", "limits"),
     ),
     "wide": ("curves", "width", "distribution", "montecarlo", "speed", "configuration"),
+    "symmetry": ("images", "language", "counts", "universal", "speed", "configuration"),
     "extrapolation": ("bifurcation", "landmarks", "designs", "others", "subgrid", "speed", "configuration", "reservations"),
 }
 
