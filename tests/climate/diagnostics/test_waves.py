@@ -32,7 +32,7 @@ def test_a_wave_lies_at_its_wavenumber_frequency_and_parity_with_a_quarter_of_it
     spectrum = wave_spectrum(wave(k, f, odd=odd), BOX)
     mine, other = ("antisymmetric", "symmetric") if odd else ("symmetric", "antisymmetric")
     power = spectrum[mine]
-    assert_allclose(float(power.sel(wavenumber=k).sel(frequency=f, method="nearest")), 0.25, rtol=2e-2)  # its trend is removed
+    assert_allclose(float(power.sel(wavenumber=k).sel(frequency=f, method="nearest")), 0.25, rtol=3e-2)  # its trend is removed
     top = power.where(power == power.max(), drop=True)
     assert (int(top.wavenumber[0]), float(top.frequency[0])) == (k, pytest.approx(f))
     assert float(spectrum[other].max()) < 1e-20
@@ -43,13 +43,14 @@ def test_power_is_kept_by_an_even_cut_of_noise():
     noise = xr.zeros_like(wave(1, 0.1)) + np.random.default_rng(0).normal(size=(96, 4, 24))
     spectrum = wave_spectrum(noise, BOX)
     total = float((spectrum.symmetric + spectrum.antisymmetric).sum())
-    assert_allclose(total, 0.5 * float((noise**2).mean()), rtol=0.08)  # ends of f and k are not shown twice
+    # of 24 wavenumbers one is left out, and so are the mean and most of the trend of 48 samples
+    assert_allclose(total, 0.5 * float((noise**2).mean()) * 23 / 24, rtol=0.05)
 
 
 def test_samples_per_day_do_not_move_a_wave():
     for per_day in (1, 4):
         power = wave_spectrum(wave(4, 0.25, per_day=per_day), BOX).symmetric
-        assert_allclose(float(power.sel(wavenumber=4, frequency=0.25)), 0.25, rtol=2e-2)
+        assert_allclose(float(power.sel(wavenumber=4, frequency=0.25)), 0.25, rtol=3e-2)
 
 
 def test_the_equator_row_joins_the_symmetric_part_at_half_a_pairs_weight():
@@ -64,7 +65,9 @@ def test_the_equator_row_joins_the_symmetric_part_at_half_a_pairs_weight():
 
 
 def test_a_high_pass_takes_what_is_slower_than_a_window():
-    slow = wave(2, 1 / 365.0, days=365)
+    days = 365
+    standing = wave(2, 0.0, days=days)
+    slow = standing * np.cos(2 * np.pi * (standing.time - (days - 1) / 2) / days)  # even about the middle: no trend
     quiet = wave_spectrum(slow, WaveRecipe())
     loud = wave_spectrum(slow, WaveRecipe(high_pass_from=None))
     assert float(quiet.symmetric.max()) < 1e-3 * float(loud.symmetric.max())
