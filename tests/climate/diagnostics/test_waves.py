@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from parametra.climate.diagnostics import BANDS, WaveRecipe, dispersion, spectrum_correlation, wave_spectrum, window_count
+from parametra.climate.diagnostics import (
+    BANDS,
+    WaveBand,
+    WaveRecipe,
+    band_powers,
+    dispersion,
+    spectrum_correlation,
+    wave_spectrum,
+    window_count,
+)
 from parametra.climate.diagnostics.equatorial import ROTATION
 from parametra.core.constants import EARTH_RADIUS, GRAVITY
 from parametra.core.errors import DataError, UsageError
@@ -120,6 +129,15 @@ def test_curves_solve_matsunos_equations(depth):
         assert there.sum() >= 14
         assert_allclose(rest[there] / ((2 * n + 1) * beta / c), 0.0, atol=1e-8)
     assert np.nanmax(omega("rossby")) < np.nanmin(omega("gravity_1"))
+
+
+def test_the_band_of_a_wave_stands_out_and_a_box_beyond_the_grid_is_empty():
+    noise = np.random.default_rng(2).normal(size=(384, 4, 24))
+    field = 0.5 * wave(5, 0.15625, days=384) + noise
+    table = band_powers(wave_spectrum(field), BANDS | {"none": WaveBand("symmetric", (40, 50), (2.0, 3.0))})
+    assert float(table.ratio.sel(band="Kelvin")) > 1.3 * float(table.ratio.sel(band="equatorial Rossby"))
+    assert int(table.points.sel(band="none")) == 0
+    assert np.isnan(table.ratio.sel(band="none"))
 
 
 def test_bands_hold_the_waves_they_are_named_after():

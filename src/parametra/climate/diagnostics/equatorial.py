@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from parametra.climate.diagnostics.waves import log_ratio
 from parametra.core.constants import EARTH_RADIUS, GRAVITY, SECONDS_PER_DAY
 
 ROTATION = 7.292e-5  # s-1
@@ -94,18 +93,17 @@ def band_powers(spectrum: xr.Dataset, bands: dict[str, WaveBand] | None = None) 
     """Power in each band, of a spectrum as `wave_spectrum` returns it.
 
     Returns:
-        power [u2], the sum over the box; ratio [1], the geometric mean of power over background there; points, how many points of
-        the spectrum lie in the box (a box without any is NaN); dims (band,).
+        power [u2], the sum over the box; ratio [1], that sum over the background's; points, how many points of the spectrum lie
+        in the box (one without any is NaN); dims (band,).
     """
-    bands = BANDS if bands is None else bands
-    ratio, rows = log_ratio(spectrum), []
+    bands, rows = BANDS if bands is None else bands, []
     for band in bands.values():
         inside = band.inside(spectrum.frequency.values, spectrum.wavenumber.values)
         count = int(inside.sum())
-        power = float(spectrum[band.part].values[inside].sum()) if count else float("nan")
-        rows.append((power, 10.0 ** float(np.nanmean(ratio[band.part].values[inside])) if count else float("nan"), count))
-    power, height, points = zip(*rows, strict=True)
+        power, base = (float(spectrum[part].values[inside].sum()) for part in (band.part, "background"))
+        rows.append((power if count else np.nan, power / base if count and base > 0 else np.nan, count))
+    power, ratio, points = zip(*rows, strict=True)
     return xr.Dataset(
-        {"power": ("band", list(power)), "ratio": ("band", list(height)), "points": ("band", list(points))},
+        {"power": ("band", list(power)), "ratio": ("band", list(ratio)), "points": ("band", list(points))},
         {"band": list(bands)},
     )

@@ -42,7 +42,7 @@ def section(run: RunReader) -> Section | None:
         (label(name), str(windows[name]), *(number(float(data.band_ratio.sel(run=name, band=band))) for band in data.band.values))
         for name in windows
     )
-    caption = "Power over background in the bands of the wave families, geometric mean; 1 is the background itself."
+    caption = "Power over that of the background, summed over the boxes of the wave families; 1 is the background itself."
     parts.append(Table(("run", "windows", *(str(band) for band in data.band.values)), body, caption))
     parts += _claims(windows)
     parts += sample(run, "wave_spectrum")
