@@ -52,7 +52,7 @@ def test_density_integrates_to_the_share_it_covers():
 def test_intervals_hold_the_value_and_narrow_with_the_record():
     short, long = (exceedance_quantiles(rain_histogram(drizzle(days)), (0.01,)) for days in (30, 300))
     for table in (short, long):
-        assert float(table.low) < float(table.value) < float(table.high)
+        assert float(table.low[0]) < float(table.value[0]) < float(table.high[0])
     assert float((long.high - long.low)[0]) < 0.6 * float((short.high - short.low)[0])
     assert (int(short.blocks), int(long.blocks)) == (6, 60)
 
