@@ -4,15 +4,17 @@ From the lowest layer up to the level of zero buoyancy, and over a time tau,
 
     dq/dt = (q_r - q) / tau,    dT/dt = (T_r + D - T) / tau,
 
-T_r being the ascent of the lowest air and q_r a fixed share of saturation at T_r. With P = -sum m dq/dt the shift D is such that
-sum m cp dT/dt = L P to round-off. Three cases:
+T_r being the ascent of the lowest air and q_r a fixed share of saturation at T_r in the cloud, below it the mean of q. With
+P = -sum m dq/dt the shift D is such that sum m cp dT/dt = L P to round-off. Three cases:
 
-- deep, P > 0 and sum m (T_r - T) > 0: as written;
-- shallow, the air is too dry for rain: the top comes down to where the lower layers can pay for the moistening, the rest of what
-  they give goes into the layer above, P = 0, and D keeps the dry enthalpy;
+- deep, P > 0 and sum m (T_r - T) > 0, in a cloud that is thick enough to rain: as written;
+- shallow, the air is too dry for rain or the cloud too thin: the top comes down to where the lower layers can pay for the
+  moistening, what else they give goes into the layer above, P = 0, and D keeps the dry enthalpy;
 - none, without buoyancy or where the adjustment would cool the layer.
 
 Source: Frierson (2007, J. Atmos. Sci. 64, 1959), after Betts & Miller (1986). Buoyancy is that of temperature alone, as there.
+Ours differs below the cloud, where a fixed relative humidity would carry vapour down into the lowest layer, and in the least
+thickness of a raining cloud, that of Tiedtke (1989, Mon. Wea. Rev. 117, 1779) over sea.
 """
 
 from typing import NamedTuple
@@ -39,8 +41,9 @@ class Convection(NamedTuple):
 
 
 def convect(
-    temperature: Profile, humidity: Profile, pressure: Profile, mass: Profile, latent_heat: Number, *, time: float, relative: float
-) -> Convection:
+    temperature: Profile, humidity: Profile, pressure: Profile, mass: Profile, latent_heat: Number, *,
+    time: float, relative: float, thinnest: float,
+) -> Convection:  # fmt: skip
     """Tendencies of simplified Betts-Miller convection.
 
     Args:
@@ -51,14 +54,21 @@ def convect(
         latent_heat: that a kilogram of precipitation leaves behind in each column [J kg-1].
         time: tau [s].
         relative: relative humidity of the reference profile [1].
+        thinnest: raining cloud, from its condensation level to its top [Pa].
     """
     ascent, level = lift(temperature[:, -1], humidity[:, -1], pressure)
     layers = buoyant_layers(ascent - temperature, pressure < level[:, None])
     rate = jnp.asarray(1.0 / time, temperature.dtype)
-    drying = jnp.where(layers, (relative * saturation(ascent, pressure)[0] - humidity) * rate, 0.0)
+    below = layers & (pressure >= level[:, None])
+    air = jnp.where(below, mass, 0.0)
+    mixed = jnp.sum(air * humidity, axis=1) / jnp.maximum(jnp.sum(air, axis=1), 1.0)
+    reference = jnp.where(below, mixed[:, None], relative * saturation(ascent, pressure)[0])
+    drying = jnp.where(layers, (reference - humidity) * rate, 0.0)
     warming = jnp.where(layers, (ascent - temperature) * rate, 0.0)
     warms, rains = jnp.sum(mass * warming, axis=1) > 0.0, jnp.sum(mass * drying, axis=1) < 0.0
-    deep, shallow = warms & rains, warms & ~rains
+    thick = level - jnp.min(jnp.where(layers, pressure, level[:, None]), axis=1) >= thinnest
+    deep = warms & rains & thick
+    shallow = warms & ~deep
 
     shallow_drying, shallow_layers = _shallow(drying, layers, mass)
     moistening = jnp.where(deep[:, None], drying, jnp.where(shallow[:, None], shallow_drying, 0.0))

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from parametra.climate.columns import ColumnFluxes, ColumnForcing, ColumnState, ColumnTendency
 from parametra.climate.emulator.conservation import conserve
+from parametra.climate.emulator.invariant import require_view, view
 from parametra.climate.emulator.limits import Limits
 from parametra.climate.emulator.scaling import InputScaling
 from parametra.climate.emulator.vectors import INPUTS, OUTPUTS, Inputs, Outputs, output_factors, size
@@ -24,6 +25,7 @@ class Emulator(eqx.Module):
         limits: physical limits, always applied.
         conservation: whether the conservation layer is on.
         clip: whether inputs are held within the training range.
+        inputs: "plain" where the network sees the columns as they are, "invariant" for the view of `invariant`.
     """
 
     scaling: InputScaling
@@ -33,8 +35,10 @@ class Emulator(eqx.Module):
     limits: Limits = Limits()
     conservation: bool = eqx.field(static=True, default=True)
     clip: bool = eqx.field(static=True, default=True)
+    inputs: str = eqx.field(static=True, default="plain")
 
     def __check_init__(self):
+        require_view(self.inputs)
         layers = self.network.layers if isinstance(self.network, MLP) else (self.network,)
         found = layers[0].weight.shape[1], layers[-1].weight.shape[0]
         wanted = size(INPUTS, self.levels), size(OUTPUTS, self.levels)
@@ -70,7 +74,7 @@ class Emulator(eqx.Module):
 
     def raw(self, inputs: Inputs) -> Outputs:
         """The network alone, normalisation inside, SI."""
-        features = self.scaling(inputs.vector(), self.clip)
+        features = self.scaling(view(self.inputs, inputs.vector(), self.sigma_half), self.clip)
         return Outputs.from_vector(self.network(features) * (1.0 / output_factors(self.levels)).astype(jnp.float32))
 
     def vector(self, x: Float[Array, "column inputs"]) -> Float[Array, "column outputs"]:

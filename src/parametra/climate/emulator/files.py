@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from parametra.climate.emulator import vectors
 from parametra.climate.emulator.emulator import Emulator
+from parametra.climate.emulator.invariant import VIEWS
 from parametra.climate.emulator.limits import DRYING_SHARE, Limits
 from parametra.climate.emulator.scaling import InputScaling
 from parametra.core import constants
@@ -53,10 +54,11 @@ def emulator_header(emulator: Emulator) -> dict[str, Any]:
         "sigma_half": list(emulator.sigma_half),
         "time_step": emulator.time_step,
         "inputs": _describe(vectors.INPUTS, levels),
+        "view": {"kind": emulator.inputs, "formulas": dict(VIEWS[emulator.inputs])},
         "outputs": _describe(vectors.OUTPUTS, levels),
         "formula": {
             "features": "(clip(x, scaling.low, scaling.high) - scaling.mean) / scaling.scale, specific_humidity first max(., 0); "
-            "clip only if options.clip",
+            "clip only if options.clip; x is the view of the inputs",
             "layer": "y = matrix x + bias, matrix (outputs, inputs), activation after each but the last",
             "outputs": "SI value = network output / factor",
             "snow_share": "clip((rain_only - T_lowest) / (rain_only - snow_only), 0, 1)",
@@ -105,4 +107,5 @@ def _build(header: Mapping[str, Any]) -> Emulator:
     scaling = InputScaling(*(jnp.zeros(inputs) for _ in range(4)), norm=header["norm"])
     limits = Limits(header["limits"]["dry_levels"])
     sigma_half = tuple(header["sigma_half"])
-    return Emulator(scaling, network, sigma_half, header["time_step"], limits, options["conservation"], options["clip"])
+    kind = header["view"]["kind"] if "view" in header else "plain"  # files written before there was a choice
+    return Emulator(scaling, network, sigma_half, header["time_step"], limits, options["conservation"], options["clip"], kind)

@@ -21,7 +21,7 @@ from parametra.climate.conventional.condensation import condense
 from parametra.climate.conventional.convection import convect
 from parametra.climate.crm.microphysics import rain_share
 from parametra.climate.radiation import CloudOptics, radiate
-from parametra.climate.schemes.multiscale import heights
+from parametra.climate.thermodynamics import heights
 from parametra.core.constants import GRAVITY, LATENT_HEAT_CONDENSATION, LATENT_HEAT_FUSION
 
 
@@ -33,6 +33,7 @@ class Conventional(eqx.Module):
         optics: cloud optics; those of the truth.
         convection_time: relaxation time of convection [s].
         reference_humidity: relative humidity of its reference profile [1].
+        thinnest_rain: thickness of the thinnest raining convective cloud [Pa].
         evaporation: constant of evaporating rain [(kg m-2 s-1)^-1/2 s-1].
         critical_humidity: relative humidity above which there is cloud [1].
         cloud_content: condensate of a cloud over saturation humidity [1].
@@ -44,9 +45,10 @@ class Conventional(eqx.Module):
     sigma_half: tuple[float, ...] = eqx.field(static=True)
     optics: CloudOptics = CloudOptics()
     convection_time: float = eqx.field(static=True, default=7200.0)
-    reference_humidity: float = eqx.field(static=True, default=0.7)
+    reference_humidity: float = eqx.field(static=True, default=0.8)
+    thinnest_rain: float = eqx.field(static=True, default=1.5e4)
     evaporation: float = eqx.field(static=True, default=1e-5)
-    critical_humidity: float = eqx.field(static=True, default=0.8)
+    critical_humidity: float = eqx.field(static=True, default=0.85)
     cloud_content: float = eqx.field(static=True, default=0.03)
     critical_richardson: float = eqx.field(static=True, default=1.0)
     drag: float = eqx.field(static=True, default=1.8e-3)
@@ -75,7 +77,7 @@ class Conventional(eqx.Module):
         heating, moistening = mixed.heating, mixed.moistening
         deep = convect(
             temperature + dt * heating, humidity + dt * moistening, pressure, mass, latent_heat,
-            time=self.convection_time, relative=self.reference_humidity,
+            time=self.convection_time, relative=self.reference_humidity, thinnest=self.thinnest_rain,
         )  # fmt: skip
         heating, moistening = heating + deep.heating, moistening + deep.moistening
         large = condense(
