@@ -7,14 +7,14 @@ From the lowest layer up to the level of zero buoyancy, and over a time tau,
 T_r being the ascent of the lowest air and q_r a fixed share of saturation at T_r in the cloud, below it the mean of q. With
 P = -sum m dq/dt the shift D is such that sum m cp dT/dt = L P to round-off. Three cases:
 
-- deep, P > 0 and sum m (T_r - T) > 0, in a cloud that is thick enough to rain: as written;
-- shallow, the air is too dry for rain or the cloud too thin: the top comes down to where the lower layers can pay for the
-  moistening, what else they give goes into the layer above, P = 0, and D keeps the dry enthalpy;
+- deep, P > 0 and sum m (T_r - T) > 0: as written;
+- shallow, the air is too dry for rain: the top comes down to where the lower layers can pay for the moistening, what else they
+  give goes into the layer above, P = 0, and D keeps the dry enthalpy;
 - none, without buoyancy or where the adjustment would cool the layer.
 
 Source: Frierson (2007, J. Atmos. Sci. 64, 1959), after Betts & Miller (1986). Buoyancy is that of temperature alone, as there.
-Ours differs below the cloud, where a fixed relative humidity would carry vapour down into the lowest layer, and in the least
-thickness of a raining cloud, that of Tiedtke (1989, Mon. Wea. Rev. 117, 1779) over sea.
+Ours differs below the cloud, where a fixed relative humidity would carry vapour down into the lowest layer. In the small world it
+rains too often in the dry belts, 1.6 to 2.5 mm/day where the multi-scale scheme has 0.5 to 1.3.
 """
 
 from typing import NamedTuple
@@ -41,9 +41,8 @@ class Convection(NamedTuple):
 
 
 def convect(
-    temperature: Profile, humidity: Profile, pressure: Profile, mass: Profile, latent_heat: Number, *,
-    time: float, relative: float, thinnest: float,
-) -> Convection:  # fmt: skip
+    temperature: Profile, humidity: Profile, pressure: Profile, mass: Profile, latent_heat: Number, *, time: float, relative: float
+) -> Convection:
     """Tendencies of simplified Betts-Miller convection.
 
     Args:
@@ -54,7 +53,6 @@ def convect(
         latent_heat: that a kilogram of precipitation leaves behind in each column [J kg-1].
         time: tau [s].
         relative: relative humidity of the reference profile [1].
-        thinnest: raining cloud, from its condensation level to its top [Pa].
     """
     ascent, level = lift(temperature[:, -1], humidity[:, -1], pressure)
     layers = buoyant_layers(ascent - temperature, pressure < level[:, None])
@@ -66,9 +64,7 @@ def convect(
     drying = jnp.where(layers, (reference - humidity) * rate, 0.0)
     warming = jnp.where(layers, (ascent - temperature) * rate, 0.0)
     warms, rains = jnp.sum(mass * warming, axis=1) > 0.0, jnp.sum(mass * drying, axis=1) < 0.0
-    thick = level - jnp.min(jnp.where(layers, pressure, level[:, None]), axis=1) >= thinnest
-    deep = warms & rains & thick
-    shallow = warms & ~deep
+    deep, shallow = warms & rains, warms & ~rains
 
     shallow_drying, shallow_layers = _shallow(drying, layers, mass)
     moistening = jnp.where(deep[:, None], drying, jnp.where(shallow[:, None], shallow_drying, 0.0))

@@ -33,7 +33,6 @@ class Conventional(eqx.Module):
         optics: cloud optics; those of the truth.
         convection_time: relaxation time of convection [s].
         reference_humidity: relative humidity of its reference profile [1].
-        thinnest_rain: thickness of the thinnest raining convective cloud [Pa].
         evaporation: constant of evaporating rain [(kg m-2 s-1)^-1/2 s-1].
         critical_humidity: relative humidity above which there is cloud [1].
         cloud_content: condensate of a cloud over saturation humidity [1].
@@ -46,7 +45,6 @@ class Conventional(eqx.Module):
     optics: CloudOptics = CloudOptics()
     convection_time: float = eqx.field(static=True, default=7200.0)
     reference_humidity: float = eqx.field(static=True, default=0.8)
-    thinnest_rain: float = eqx.field(static=True, default=1.5e4)
     evaporation: float = eqx.field(static=True, default=1e-5)
     critical_humidity: float = eqx.field(static=True, default=0.85)
     cloud_content: float = eqx.field(static=True, default=0.03)
@@ -77,7 +75,7 @@ class Conventional(eqx.Module):
         heating, moistening = mixed.heating, mixed.moistening
         deep = convect(
             temperature + dt * heating, humidity + dt * moistening, pressure, mass, latent_heat,
-            time=self.convection_time, relative=self.reference_humidity, thinnest=self.thinnest_rain,
+            time=self.convection_time, relative=self.reference_humidity,
         )  # fmt: skip
         heating, moistening = heating + deep.heating, moistening + deep.moistening
         large = condense(
