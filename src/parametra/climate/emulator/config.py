@@ -25,6 +25,15 @@ class EmulatorConfig(Config):
     fit: FitConfig = Field(default=FitConfig(), description="epochs, batch size, learning rate")
 
 
+class StochasticConfig(Config):
+    """The noise around a network, and how its amplitude is trained."""
+
+    modes: int = Field(default=20, ge=1, description="leading patterns of the residuals that are drawn")
+    depth: int = Field(default=2, ge=0, description="hidden layers of the network of amplitudes")
+    width: int = Field(default=64, ge=1, description="units of each of them")
+    fit: FitConfig = Field(default=FitConfig(epochs=4), description="epochs, batch size, learning rate")
+
+
 # "9x256" with epochs=18 and schedule="step" is the network of Rasp, Pritchard & Gentine (2018): 567,361 parameters at 30 levels.
 NETWORKS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {

@@ -69,13 +69,24 @@ class Emulator(eqx.Module):
     def outputs(self, inputs: Inputs, time_step: float | None = None) -> Outputs:
         """What the network says of these columns, within the limits and, if that is on, conserving; `time_step` [s]."""
         time_step = self.time_step if time_step is None else time_step
-        outputs = self.limits(inputs, self.raw(inputs), time_step)
-        return conserve(inputs, outputs, self.limits, self.sigma_half, time_step) if self.conservation else outputs
+        return self.lawful(inputs, self.raw(inputs), time_step)
 
     def raw(self, inputs: Inputs) -> Outputs:
         """The network alone, normalisation inside, SI."""
-        features = self.scaling(view(self.inputs, inputs.vector(), self.sigma_half), self.clip)
-        return Outputs.from_vector(self.network(features) * (1.0 / output_factors(self.levels)).astype(jnp.float32))
+        return self.in_units(self.network(self.features(inputs)))
+
+    def features(self, inputs: Inputs) -> Float[Array, "column inputs"]:
+        """What the network sees of these columns, dimensionless."""
+        return self.scaling(view(self.inputs, inputs.vector(), self.sigma_half), self.clip)
+
+    def in_units(self, y: Float[Array, "column outputs"]) -> Outputs:
+        """The network's words in SI."""
+        return Outputs.from_vector(y * (1.0 / output_factors(self.levels)).astype(jnp.float32))
+
+    def lawful(self, inputs: Inputs, outputs: Outputs, time_step: float) -> Outputs:
+        """Outputs within the limits and, if that is on, conserving; `time_step` [s]."""
+        outputs = self.limits(inputs, outputs, time_step)
+        return conserve(inputs, outputs, self.limits, self.sigma_half, time_step) if self.conservation else outputs
 
     def vector(self, x: Float[Array, "column inputs"]) -> Float[Array, "column outputs"]:
         """The whole emulator as a function of one array, for export: (column, 3n + 4) to (column, 2n + 5), both SI."""
