@@ -63,9 +63,7 @@ def test_the_online_error_of_a_biased_closure_is_found(lorenz, fast_scale, truth
 def test_blocks_give_the_same_labels(lorenz, fast_scale, truth, closure):
     end, blocks = truth[1], ColumnBlocks(fast_scale, 2)
     plain = shadow(lorenz, closure, fast_scale, end, 40)
-    blocked = shadow_run(
-        lorenz, closure, blocks, end.state, ((), blocks.split(end.carry)), 3, 40, see=see, say=say, chunk=20
-    )
+    blocked = shadow_run(lorenz, closure, blocks, end.state, ((), blocks.split(end.carry)), 3, 40, see=see, say=say, chunk=20)
     assert_allclose(blocked.labels["u"], plain.labels["u"], rtol=1e-4, atol=1e-4)
     assert_allclose(blocked.answers["u"], plain.answers["u"], rtol=1e-4, atol=1e-4)
 

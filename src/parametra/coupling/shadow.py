@@ -245,7 +245,7 @@ class _Record:
         truth = dict(self.say(fluxes.truth_tendency, fluxes.truth))
         clash = set(inputs) & set(driver)
         if clash:
-            raise UsageError(f"A shadow run has {min(clash)!r} as an input and as a target. Remedy: another name in `see` or `say`.")
+            raise UsageError(f"The shadow run has {min(clash)!r} as an input and as a target. Remedy: another name in `say`.")
         return inputs | {f"{DRIVER}{n}": x for n, x in driver.items()} | {f"{TRUTH}{n}": x for n, x in truth.items()}
 
 

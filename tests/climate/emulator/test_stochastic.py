@@ -23,7 +23,7 @@ from parametra.climate.emulator import (
     save_stochastic,
     train_stochastic,
 )
-from parametra.climate.emulator.stochastic import amplitudes, normal_crps
+from parametra.climate.emulator.stochastic import amplitudes, lognormal, normal_crps
 from parametra.climate.schemes.emulated import StochasticScheme
 from parametra.core.errors import DataError, UsageError
 from parametra.learn import FitConfig
@@ -86,6 +86,16 @@ def test_draws_have_the_spread_of_the_truth_where_the_mean_has_none_of_it(emulat
     assert_allclose(scores.variance_ratio[part], 1.0, atol=0.1)
     assert np.all(mean.variance_ratio[part] < 0.9 * scores.variance_ratio[part])
     assert np.all(scores.crps[part] < 0.8 * mean.crps[part])
+
+
+def test_precipitation_keeps_its_mean_and_variance_and_its_sign():
+    random = np.random.default_rng(0)
+    z = jnp.asarray(random.standard_normal((40000, 2)), jnp.float32)
+    for mean, parts in ((2.0, (0.6, -0.8)), (1.0, (0.3, 0.4)), (-1.0, (1.0, 0.0))):
+        rain = lognormal(jnp.full(40000, mean), jnp.broadcast_to(jnp.asarray(parts), (40000, 2)), z)
+        assert np.all(np.asarray(rain) >= 0.0)
+        assert np.mean(rain) == pytest.approx(max(mean, 0.0), rel=0.02)
+        assert np.std(rain) == pytest.approx(np.hypot(*parts) * (mean > 0), rel=0.05)
 
 
 def test_budgets_close_with_any_noise(head, dataset):

@@ -1,18 +1,18 @@
 r"""Boundary layer: the surface fluxes, and what turbulence makes of them below a diagnosed height.
 
-The height h is where the bulk Richardson number of virtual static energy s_v = cp T (1 + 0.608 q) + g z, from the lowest layer up,
+The height h is where the bulk Richardson number of virtual static energy s_v = cp T (1 + 0.608 q) + g z,
 
     Ri(z) = g z (s_v(z) - s_v(z_1)) / (s_v(z_1) max(|u|^2, gustiness^2))
 
-first passes its critical value. Below it the diffusivity is
+first passes its critical value, from the lowest layer up. Below it the diffusivity is
 
     K(z) = k w z (1 - z / h)^2,    w^3 = u*^3 + 0.6 max(g z F / (rho s_v), 0),
 
 F the upward flux of virtual static energy at the surface and k = 0.4. Static energy s = cp T + g z and humidity are diffused
 implicitly; tendencies are taken from the fluxes, so the column gains what the surface gives to round-off.
 
-Source: K profile after Troen & Mahrt (1986, Boundary-Layer Meteor. 37, 129) in the form of Holtslag & Boville (1993, J. Climate 6,
-1825), without the counter-gradient term; critical Richardson number 1 after Frierson, Held & Zurita-Gotor (2006).
+Source: K profile after Troen & Mahrt (1986, Boundary-Layer Meteor. 37, 129) in the form of Holtslag & Boville (1993, J. Climate
+6, 1825), without the counter-gradient term; critical Richardson number 1 after Frierson, Held & Zurita-Gotor (2006).
 """
 
 from typing import NamedTuple

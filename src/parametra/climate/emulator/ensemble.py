@@ -60,7 +60,7 @@ def ensemble_scores(
     """
     members = len(draws)
     if members < 1 or draws.shape[1:] != truth.shape:
-        raise UsageError(f"Draws of shape {draws.shape} do not fit a truth of shape {truth.shape}: (member, *truth), one at least.")
+        raise UsageError(f"Draws {draws.shape} do not fit a truth {truth.shape}: (member, *truth), one member at least.")
     crps = np.zeros(truth.shape[1])
     for member in draws:
         crps += np.abs(member - truth).mean(axis=0, dtype=np.float64) / members

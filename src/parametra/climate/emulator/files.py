@@ -45,7 +45,8 @@ def save_stochastic(path: Path, stochastic: StochasticEmulator, extra: Mapping[s
         "modes": stochastic.memory.size,
         "hidden": list(network.sizes[1:-1]),
         "activation": network.activation,
-        "formula": "network output + modes @ (softplus(amplitude(features)) / ln 2 * z), z' = memory z + sqrt(1 - memory^2) N(0, 1)",
+        "formula": "network output + modes @ (softplus(amplitude(features)) / ln 2 * z), "
+        "z' = memory z + sqrt(1 - memory^2) N(0, 1)",
     }
     header = emulator_header(stochastic.emulator) | {"format": STOCHASTIC, "noise": noise, "extra": dict(extra or {})}
     save_network(path, flatten_module(stochastic), header)

@@ -6,9 +6,9 @@ r"""What the network sees of a column: the columns as they are, or quantities wh
     q_k  ->  q_k / qs(T_k)                                  relative humidity
     LHF  ->  LHF / (Lc qs(T_n))                             evaporation over saturation humidity [kg m-2 s-1]
 
-with h = cp T + g z + Lc q, h* its value at saturation; wind, pressure, insolation and sensible heat flux stay. B_k is what a parcel
-that does not mix is warmer than the layer, at the lowest layer minus its own distance from saturation. Under uniform warming
-temperature and humidity leave the range a network was trained on; these three stay within a few percent of it.
+with h = cp T + g z + Lc q, h* its value at saturation; wind, pressure, insolation and sensible heat flux stay. B_k is by what a
+parcel that does not mix is warmer than the layer, at the lowest layer minus its own distance from saturation. Under uniform
+warming at constant relative humidity T and q leave the range that a network was trained on, these three hardly move.
 
 Source: Beucler et al. (2024, Science Advances 10, eadj7250), climate-invariant machine learning. Ours differs in the plume, which
 does not entrain, and in the divisor of the latent heat flux: the near-surface saturation deficit of the original can vanish.
@@ -33,7 +33,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "plain": MappingProxyType({}),
         "invariant": MappingProxyType(
             {
-                "air_temperature": "(h_n - h*_k) / (cp + Lc dqs/dT), h = cp T + g z + Lc q, h* with q = qs(T), n the lowest level",
+                "air_temperature": "(h_n - h*_k) / (cp + Lc dqs/dT), h = cp T + g z + Lc q, h* with q = qs(T), n the lowest",
                 "specific_humidity": "clip(q / qs(T), 0, 2)",
                 "surface_upward_latent_heat_flux": "LHF / (Lc qs(T_n))",
                 "qs": "saturation over liquid above 0 C, ice below -20 C, linear between; z hydrostatic with virtual temperature",

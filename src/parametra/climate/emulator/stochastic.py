@@ -6,17 +6,22 @@ closure must under-disperse. Here
     y = f(x) + sum_r e_r a_r(x) z_r,      z_r' = phi_r z_r + sqrt(1 - phi_r^2) N(0, 1),
 
 with f the trained network (untouched), e_r the leading empirical orthogonal functions of its residuals over all outputs, so that
-levels and fluxes err together, a_r(x) > 0 amplitudes from a small network, and phi_r the lag-one correlation of the residuals over their amplitudes. The
-amplitudes minimise the continuous ranked probability score of the marginals, which is closed for a normal law,
+levels and fluxes err together, a_r(x) > 0 amplitudes from a small network, and phi_r the lag-one correlation of the residuals
+over their amplitudes. Amplitudes minimise the continuous ranked probability score of the marginals, closed for a normal law,
 
     CRPS = s (w (2 Phi(w) - 1) + 2 phi(w) - 1 / sqrt(pi)),    w = (y - f) / s,    s^2 = sum_r (e_r a_r)^2,
 
-each output in units of its residuals' standard deviation. Limits and conservation come after the noise, and hold as exactly as
-without it. In the coupled run z is the closure's memory.
+each output in units of its residuals' standard deviation. Residuals have heavier tails than a normal law, for which that score
+asks for less spread than there is; so each e_r is then scaled to the variance of the residuals along it. Precipitation cannot be
+negative, and a normal law cut off at zero rains too much: it is drawn from the lognormal law of the same mean and variance, by
+the same z. Limits and conservation come after the noise, and hold as exactly as without it. In the coupled run z is the closure's
+memory.
 
 Source: CRPS of a normal law, Gneiting et al. (2005, Mon. Wea. Rev. 133, 1098, eq. 5); noise with memory as in Wilks (2005, QJRMS
 131, 389) on Lorenz-96.
 """
+
+import dataclasses
 
 import equinox as eqx
 import jax
@@ -28,12 +33,13 @@ from parametra.climate.columns import ColumnFluxes, ColumnForcing, ColumnState, 
 from parametra.climate.emulator.config import StochasticConfig
 from parametra.climate.emulator.dataset import ColumnDataset
 from parametra.climate.emulator.emulator import Emulator
-from parametra.climate.emulator.vectors import Inputs, Outputs
+from parametra.climate.emulator.vectors import Inputs, Outputs, output_factors
 from parametra.core.errors import UsageError
 from parametra.learn import History, fit
 from parametra.networks import MLP
 
 BLOCK = 65536
+MOST_RELATIVE = 3.0  # deviation of precipitation over its mean
 SMALLEST = 1e-3  # of an output's residual deviation: its spread is at least this in the score
 
 Memory = Float[Array, "column mode"]
@@ -55,11 +61,11 @@ class StochasticEmulator(eqx.Module):
     memory: Float[Array, " mode"]
 
     def start(self, columns: int, key: PRNGKeyArray) -> Memory:
-        """z at the start."""
+        """Noise at the start, of the stationary law."""
         return jax.random.normal(key, (columns, self.memory.size), self.memory.dtype)
 
     def advance(self, z: Memory, key: PRNGKeyArray) -> Memory:
-        """z of the next step."""
+        """Noise of the next step."""
         fresh = jnp.sqrt(1.0 - self.memory**2)
         return self.memory * z + fresh * jax.random.normal(key, z.shape, z.dtype)
 
@@ -72,9 +78,24 @@ class StochasticEmulator(eqx.Module):
         """One draw, within the limits and conserving; `time_step` [s], that of the training data if None."""
         emulator = self.emulator
         features = emulator.features(inputs)
-        noise = (amplitudes(self.amplitude, features) * z) @ self.modes.T
-        drawn = emulator.in_units(emulator.network(features) + noise)
+        amplitude, mean = amplitudes(self.amplitude, features), emulator.network(features)
+        drawn = emulator.in_units(mean + (amplitude * z) @ self.modes.T)
+        rain = lognormal(mean[:, -1], amplitude * self.modes[-1], z) / np.float32(output_factors(emulator.levels)[-1])
+        drawn = dataclasses.replace(drawn, precipitation=rain)
         return emulator.lawful(inputs, drawn, emulator.time_step if time_step is None else time_step)
+
+
+def lognormal(mean: Float[Array, " column"], parts: Memory, z: Memory) -> Float[Array, " column"]:
+    """The lognormal law of that mean and of the variance of sum_r parts_r z_r, drawn by the same z; zero where the mean is not above.
+
+    The relative deviation is held at `MOST_RELATIVE`: beyond it the law is all tail.
+    """
+    deviation = jnp.sqrt(jnp.sum(parts**2, axis=1))
+    normal = jnp.sum(parts * z, axis=1) / jnp.maximum(deviation, 1e-12)
+    mean = jnp.maximum(mean, 0.0)
+    relative = jnp.minimum(deviation / jnp.maximum(mean, 1e-12), MOST_RELATIVE)
+    variance = jnp.log1p(relative**2)
+    return mean * jnp.exp(jnp.sqrt(variance) * normal - 0.5 * variance)
 
 
 def amplitudes(network: MLP, features: Float[Array, "column inputs"]) -> Memory:
@@ -112,9 +133,13 @@ def train_stochastic(
     weights, order = jax.random.split(jax.random.key(seed))
     network = MLP.init(weights, features.shape[1], config.modes, (config.width,) * config.depth)
     network, history = fit(network, _score(modes, deviation), (features, residuals), config.fit, order)
-    for start in range(0, len(features), BLOCK):  # what is left has unit deviation everywhere: its correlation is that of z
+    given = np.zeros(config.modes)
+    for start in range(0, len(features), BLOCK):
         part = slice(start, start + BLOCK)
-        coefficients[part] /= np.asarray(_amplitudes(network, jnp.asarray(features[part])))
+        amplitude = np.asarray(_amplitudes(network, jnp.asarray(features[part])))
+        given += np.sum(amplitude**2, axis=0, dtype=np.float64)
+        coefficients[part] /= amplitude  # of equal deviation everywhere: its correlation is that of z
+    modes = modes * np.sqrt(len(features) / given)  # they hold the coefficients' deviations: amplitudes have mean square one
     memory = _memory(coefficients, data.shape[0])
     return StochasticEmulator(emulator, network, jnp.asarray(modes, jnp.float32), jnp.asarray(memory, jnp.float32)), history
 

@@ -74,7 +74,8 @@ class _Coupled:
         self.lock, self.simulated = Lock(), {}
         length = self.config.coupled
         candidates = len(network_names(self.config)) * length.candidate_days
-        self.total_days = candidates + (length.days - length.candidate_days) + len(controls(self.config)) * length.days  # all runs of this stage
+        on_and_beside = (length.days - length.candidate_days) + len(controls(self.config)) * length.days
+        self.total_days = candidates + on_and_beside  # all runs of this stage
         self.threads = 1 if jax.default_backend() != "cpu" else machine.cores()
 
     def run_all(self, lengths: dict[str, float]) -> dict[str, PhysicalStopError | None]:
