@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 
 def mean_squared_error(
@@ -13,3 +14,9 @@ def mean_squared_error(
     """Mean over samples and outputs of (model(x) - y)²."""
     inputs, targets = batch
     return jnp.mean(jnp.square(model(inputs) - targets))
+
+
+def cross_entropy(scores: Float[Array, "*batch classes"], labels: Int[Array, "*batch"]) -> Float[Array, ""]:
+    """Mean of -log softmax(scores)[label], in nats."""
+    chosen = jnp.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]
+    return jnp.mean(jax.nn.logsumexp(scores, axis=-1) - chosen)

@@ -81,20 +81,23 @@ class WideResNet(eqx.Module):
         classes: int = 10,
         channels: int = 3,
         block: Literal["basic", "bottleneck"] = "bottleneck",
+        base: int = 16,
     ) -> "WideResNet":
-        """WRN-`depth`-`factor`.
+        """WRN-`depth`-`factor`; another `base` than 16 gives widths in between, `base` · `factor` channels in the first group.
 
         Raises:
-            UsageError: a depth that is not 6 n + 4, a factor below 1, or an unknown block.
+            UsageError: a depth that is not 6 n + 4, a factor or a base below 1, or an unknown block.
         """
         if depth < 10 or (depth - 4) % 6 or factor < 1:
             raise UsageError(f"A wide residual network has 6 n + 4 layers and a factor of 1 or more, got {depth} and {factor}.")
+        if base < 1 or (block == "bottleneck" and base * factor < NARROWING):
+            raise UsageError(f"The first group needs a channel or more in the middle of each block, got a base of {base}.")
         if block not in ("basic", "bottleneck"):
             raise UsageError(f'Unknown block {block!r}. Known: "basic", "bottleneck".')
         key, stem, head = jax.random.split(key, 3)
         groups, inputs = [], 16
         for group in range(3):
-            outputs, blocks = 16 * factor * 2**group, []
+            outputs, blocks = base * factor * 2**group, []
             for number in range((depth - 4) // 6):
                 key, own = jax.random.split(key)
                 strides = 2 if group > 0 and number == 0 else 1
@@ -111,7 +114,11 @@ class WideResNet(eqx.Module):
                 y = block(y)
         return self.head(jax.nn.relu(self.norm(y)).mean((1, 2)))
 
+    def block_kernels(self) -> list[AbstractKernel]:
+        """Every 3 x 3 kernel of the blocks, for schemes that need no square."""
+        kernels = [conv.weight for group in self.groups for block in group for conv in block.convs]
+        return [kernel for kernel in kernels if kernel.shape[2:] == (3, 3)]
+
     def square_kernels(self) -> list[AbstractKernel]:
         """Every square 3 x 3 kernel of the blocks, for `parametrize`; the first of a group that widens is not square."""
-        kernels = [conv.weight for group in self.groups for block in group for conv in block.convs]
-        return [kernel for kernel in kernels if kernel.shape[0] == kernel.shape[1] and kernel.shape[2:] == (3, 3)]
+        return [kernel for kernel in self.block_kernels() if kernel.shape[0] == kernel.shape[1]]

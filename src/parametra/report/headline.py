@@ -46,6 +46,12 @@ TILES: dict[str, tuple[tuple[str, str], ...]] = {
         ("variance of the ensemble over predicted", r"ensemble: variance"),
         ("test error of kernel regression", r"regression with the ntk: test error"),
     ),
+    "symmetry": (
+        ("test error less that of equal time", r"images.*hadamard.*equal time"),
+        ("test error less that of equal parameters", r"images.*hadamard.*equal parameters"),
+        ("perplexity over dense, equal width", r"language.*symmetric.*equal width"),
+        ("images a second, over the original", r"throughput.*times faster"),
+    ),
     "extrapolation": (
         ("onset of chaos, error, any design", r"logistic, cov, noise 0: error of accumulation$"),
         ("onset of chaos, error, networks alone", r"networks alone: error of accumulation$"),

@@ -10,6 +10,7 @@ COMMON = ("speed", "configuration")
 STUDIES: dict[str, tuple[str, ...]] = {
     "climate": ("world", "comparison", "skill", "ceiling", "drift", "budgets", "speed", "configuration", "limits"),
     "wide": ("curves", "width", "distribution", "montecarlo", "speed", "configuration"),
+    "symmetry": ("images", "language", "counts", "universal", "speed", "configuration"),
     "extrapolation": ("bifurcation", "landmarks", "designs", "others", "subgrid", "speed", "configuration", "reservations"),
 }
 

@@ -1,13 +1,12 @@
 """The study of wide networks: presets, readers of the user's files, slopes, and the whole road at its smallest size."""
 
-import gzip
 import io
 import re
 
 import numpy as np
 import pytest
 
-from parametra.core.errors import DataError, UsageError
+from parametra.core.errors import UsageError
 from parametra.core.progress import Progress
 from parametra.report.sections import width
 from parametra.studies import runner
@@ -39,28 +38,6 @@ def test_digits_are_whole_and_scaled():
     assert x.shape[1:] == (8, 8, 1)
     assert (x**2).mean() == pytest.approx(1.0, rel=1e-4)
     assert set(data.load(data.DataConfig(classes=3), 0)[1]) == {0, 1, 2}
-
-
-def test_mnist_and_cifar_are_read_from_the_users_folder(tmp_path):
-    config = data.DataConfig(name="mnist", classes=10, folder=str(tmp_path))
-    with pytest.raises(DataError, match="train-images-idx3-ubyte is absent.*Remedy"):
-        data.load(config, 0)
-    generator = np.random.default_rng(0)
-    for part, count in (("train", 60_000), ("t10k", 10_000)):
-        images = generator.integers(0, 255, count * 784, np.uint8).tobytes()
-        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(bytes(16) + images)
-        labels = generator.integers(0, 10, count, np.uint8).tobytes()
-        (tmp_path / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + labels, 1))
-    x, labels, x_test, _ = data.load(config, 0)
-    assert x.shape == (60_000, 28, 28, 1)
-    assert len(x_test) == 10_000
-    assert labels.max() == 9
-    with pytest.raises(DataError, match="data_batch_1.bin is absent"):
-        data.load(data.DataConfig(name="cifar10", folder=str(tmp_path)), 0)
-    for name in [*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]:
-        (tmp_path / f"{name}.bin").write_bytes(np.full(10_000 * 3073, 7, np.uint8).tobytes()[:-1])
-    with pytest.raises(DataError, match="another size"):
-        data.load(data.DataConfig(name="cifar10", folder=str(tmp_path)), 0)
 
 
 def test_a_data_set_that_is_not_embedded_asks_for_its_folder(monkeypatch):

@@ -1,6 +1,7 @@
 """The emulator: normalisation, network, physical limits and conservation as one object, columns in and columns out."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -12,6 +13,8 @@ from parametra.climate.emulator.scaling import InputScaling
 from parametra.climate.emulator.vectors import INPUTS, OUTPUTS, Inputs, Outputs, output_factors, size
 from parametra.core.errors import UsageError
 from parametra.networks import MLP, Linear
+
+BLOCK = 256  # columns
 
 
 class Emulator(eqx.Module):
@@ -73,7 +76,7 @@ class Emulator(eqx.Module):
 
     def raw(self, inputs: Inputs) -> Outputs:
         """The network alone, normalisation inside, SI."""
-        return self.in_units(self.network(self.features(inputs)))
+        return self.in_units(_by_blocks(self.network, self.features(inputs)))
 
     def features(self, inputs: Inputs) -> Float[Array, "column inputs"]:
         """What the network sees of these columns, dimensionless."""
@@ -91,3 +94,15 @@ class Emulator(eqx.Module):
     def vector(self, x: Float[Array, "column inputs"]) -> Float[Array, "column outputs"]:
         """The whole emulator as a function of one array, for export: (column, 3n + 4) to (column, 2n + 5), both SI."""
         return self.outputs(Inputs.from_vector(x)).vector()
+
+
+def _by_blocks(network: MLP | Linear, features: Float[Array, "column inputs"]) -> Float[Array, "column outputs"]:
+    """The network on blocks of 256 columns where a host of a few thousand runs on a CPU.
+
+    XLA gives products of this size to one core, and the activations of a block stay in its cache: 737 us instead of 827 us for
+    the whole emulator, 5 x 128, 512 columns.
+    """
+    columns = features.shape[0]
+    if jax.default_backend() != "cpu" or not isinstance(columns, int) or columns % BLOCK or not BLOCK < columns <= 16 * BLOCK:
+        return network(features)
+    return jnp.concatenate([network(features[start : start + BLOCK]) for start in range(0, columns, BLOCK)])

@@ -36,8 +36,8 @@ class SurfaceConfig(Config):
     offset: float = Field(default=2.0, ge=-40.0, le=30.0, description="sea surface temperature poleward of 60 degrees [Celsius]")
     wave: float = Field(default=0.0, ge=0.0, le=10.0, description="amplitude of a zonal wave number one, 3KW1 has 3 [K]")
     warming: float = Field(default=0.0, ge=-20.0, le=20.0, description="uniform change of sea surface temperature [K]")
-    exchange: float = Field(default=1.3e-3, ge=0.0, le=1e-2, description="bulk coefficient of heat and moisture [1]")
-    drag: float = Field(default=1.8e-3, ge=0.0, le=1e-1, description="bulk coefficient of momentum [1]")
+    exchange: float = Field(default=1.5e-3, ge=0.0, le=1e-2, description="bulk coefficient of heat and moisture [1]")
+    drag: float = Field(default=4.0e-3, ge=0.0, le=1e-1, description="bulk coefficient of momentum [1]")
     gustiness: float = Field(default=5.0, ge=0.0, le=20.0, description="wind speed of unresolved gusts [m s-1]")
 
 

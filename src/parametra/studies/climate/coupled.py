@@ -95,24 +95,29 @@ class _Coupled:
         def job() -> object:
             grid, per_day = self.host.grid, self.config.host.steps_per_day
             recorder = parts.zonal_recorder(*grid.shape, tuple(self.config.host.sigma_half))
-            writer = _Writer(self, name)
-            return coupled_run(
-                self.host, closure_of(self.run, name), self.state, (), self.config.seed, round(days * per_day),
-                chunk=per_day, record=recorder, on_chunk=writer, on_start=writer.cut, watch=parts.WATCH,
-                checkpoint=self.run.folder.checkpoint(f"coupled-{name}"),
-                checkpoint_every=max(round(self.config.coupled.checkpoint_days), 1),
-            )  # fmt: skip
+            every = max(round(self.config.coupled.checkpoint_days), 1)
+            steps = round(days * per_day)
+            writer = _Writer(self, name, every, steps)
+            try:
+                return coupled_run(
+                    self.host, closure_of(self.run, name), self.state, (), self.config.seed, steps,
+                    chunk=per_day, record=recorder, on_chunk=writer, on_start=writer.cut, watch=parts.WATCH,
+                    checkpoint=self.run.folder.checkpoint(f"coupled-{name}"), checkpoint_every=every,
+                )  # fmt: skip
+            finally:
+                writer.flush()  # the days that a crash ends with
 
         return job
 
 
 class _Writer:
-    """Appends one daily mean after the other."""
+    """Keeps daily means and appends them at every checkpoint: an append takes as long as half a simulated day."""
 
-    def __init__(self, stage: _Coupled, name: str):
-        self.stage, self.name = stage, name
+    def __init__(self, stage: _Coupled, name: str, every: int, steps: int):
+        self.stage, self.name, self.every, self.steps = stage, name, every, steps
         self.path = stage.run.folder.fields(f"coupled-{name}")
         self.per_day = stage.config.host.steps_per_day
+        self.days: list[xr.Dataset] = []
 
     def cut(self, step: int) -> None:
         """Drop what was written beyond the checkpoint that the run goes on from."""
@@ -121,12 +126,20 @@ class _Writer:
 
     def __call__(self, step: int, records: dict[str, np.ndarray], state: Any) -> None:
         grid, stage = self.stage.host.grid, self.stage
-        append_fields(self.path, parts.zonal_fields(grid, records, step / self.per_day - 0.5))
+        self.days.append(parts.zonal_fields(grid, records, step / self.per_day - 0.5))
+        if len(self.days) == self.every or step == self.steps:  # the checkpoint of this very step is made after this call
+            self.flush()
         with stage.lock:
             stage.simulated[self.name] = step / self.per_day
             fraction = min(sum(stage.simulated.values()) / stage.total_days, 1.0)
             values = parts.progress_values(grid, {k: v for k, v in records.items() if v.shape != grid.shape})
             stage.run.progress.update("coupled", fraction, network=self.name, day=step / self.per_day, **values)
+
+    def flush(self) -> None:
+        """Append what is kept."""
+        if self.days:
+            append_fields(self.path, xr.concat(self.days, "time", data_vars="minimal", coords="minimal", compat="override"))
+            self.days = []
 
 
 def controls(config: ClimateConfig) -> list[str]:

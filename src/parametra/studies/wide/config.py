@@ -5,15 +5,14 @@ from typing import Literal
 from pydantic import Field
 
 from parametra.core.config import Config
+from parametra.learn.datasets.names import ImageSet
 
 
 class DataConfig(Config):
     """Which images, and how many of them are trained on in the studies of training."""
 
-    name: Literal["digits", "mnist", "cifar10"] = Field(
-        default="digits", description="digits is embedded, the others need a folder"
-    )
-    folder: str = Field(default="", description="folder of the files of mnist or cifar10; PARAMETRA_DATA where empty")
+    name: ImageSet = Field(default="digits", description="digits is embedded, the others need a folder")
+    folder: str = Field(default="", description="folder of the files of the set; PARAMETRA_DATA where empty")
     classes: int = Field(default=3, ge=2, le=10, description="the first so many classes")
     samples: int = Field(default=48, ge=4, description="training images of the studies of training")
     points: int = Field(default=16, ge=2, description="test images of the studies of training")
