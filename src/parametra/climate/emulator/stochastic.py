@@ -86,7 +86,7 @@ class StochasticEmulator(eqx.Module):
 
 
 def lognormal(mean: Float[Array, " column"], parts: Memory, z: Memory) -> Float[Array, " column"]:
-    """The lognormal law of that mean and of the variance of sum_r parts_r z_r, drawn by the same z; zero where the mean is not above.
+    """The lognormal law of that mean and of the variance of sum_r parts_r z_r, drawn by the same z; zero where the mean is below.
 
     The relative deviation is held at `MOST_RELATIVE`: beyond it the law is all tail.
     """
