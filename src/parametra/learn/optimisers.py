@@ -11,7 +11,7 @@ def make_optimiser(recipe: RecipeConfig, steps_per_epoch: int) -> optax.Gradient
     """Clipping, then Adam with decoupled weight decay (Loshchilov & Hutter 2019), Muon, or heavy-ball descent with decay as in torch.
 
     Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) sets the singular values of a matrix's momentum to one
-    before it steps; what is not a matrix goes by Adam. For regressions of columns it is worth several times Adam's epochs.
+    before it steps; what is not a matrix goes by Adam.
 
     Weight decay spares reflectors, whose lengths mean nothing (`parametra.weights.decay_mask`).
     """
