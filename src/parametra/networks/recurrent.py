@@ -159,7 +159,7 @@ class AbstractGatedCell(AbstractCell[State]):
         shapes = ((rows, width), (rows, inputs), (rows,), (rows,))
         keys = jax.random.split(key, 4)
         arrays = [jax.random.uniform(k, s, minval=-bound, maxval=bound) for k, s in zip(keys, shapes, strict=True)]
-        return cls(Dense(arrays[0]), Dense(arrays[1]), arrays[2], arrays[3])
+        return cls(Dense(arrays[0]), Dense(arrays[1]), arrays[2], arrays[3])  # pyright: ignore[reportCallIssue]  (gates belongs to the class)
 
 
 class LSTMCell(AbstractGatedCell[tuple[Array, Array]]):

@@ -1,7 +1,7 @@
 """What group weights and group kernels have in common: blocks between two butterflies."""
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import equinox as eqx
 import jax
@@ -43,7 +43,8 @@ class BetweenButterflies(eqx.Module, Generic[Block]):
 
     def resolved(self):
         """The same with its blocks resolved."""
-        return type(self)(tuple(block.resolved() for block in self.blocks), self.transform)
+        blocks: Any = tuple(block.resolved() for block in self.blocks)
+        return type(self)(blocks, self.transform)
 
     def between(
         self, x: Float[Array, "*batch channels"], act: Callable[[tuple[int, ...], Array], Array]
