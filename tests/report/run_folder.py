@@ -51,6 +51,13 @@ def make_run(path: Path, *, fields: bool = True, metrics: bool = True, finished:
             ("ceiling", ceiling),
             ("drift", drift),
             ("budgets", budgets),
+            ("yardstick", yardstick),
+            ("rain", rain),
+            ("deviation", deviation),
+            ("waves", waves),
+            ("scatter", scatter),
+            ("contents", contents),
+            ("skillmap", skillmap),
         ):
             write_fields(folder.fields(name), make())
     if metrics:
@@ -87,6 +94,7 @@ def zonal() -> xr.Dataset:
     rng = np.random.default_rng(1)
     warm = {"truth": 0.0, "truth_first_half": 0.25, "truth_second_half": -0.25, "network": 0.9, "linear": -4.5, "time-mean": 3.0}
     wet = {"truth": 1.0, "truth_first_half": 1.05, "truth_second_half": 0.95, "network": 0.98, "linear": 0.72, "time-mean": 1.1}
+    warm["conventional"], wet["conventional"] = 2.1, 0.9
     runs = []
     for run in warm:
         shift = warm[run]
@@ -212,6 +220,104 @@ def budgets() -> xr.Dataset:
         "unit": ("term", [row[2] for row in rows]),
     }
     return xr.Dataset({"mean": ("term", mean), "low": ("term", mean - half), "high": ("term", mean + half)}, coords=coords)
+
+
+def yardstick() -> xr.Dataset:
+    """Scores of the paper's figures: the network near chance, the conventional scheme not."""
+    names = [f"{name}_rms" for name in (*TARGETS, "air_temperature", "specific_humidity", "precipitation_flux")]
+    names += ["rain_0.01_steps", "rain_0.001_steps", "rain_0.01_daily", "rain_0.001_daily"]
+    names += [f"deviation_{name}" for name in TARGETS] + ["wave_spectrum", "energy_slope"]
+    ratio = np.stack([np.linspace(0.4, 1.8, len(names)), np.linspace(1.0, 12.0, len(names))])
+    ratio[:, -2] = np.nan
+    words = ["long enough"] * 5 + ["barely"] * 4 + ["long enough"] * 2 + ["too short", "long enough"]
+    texts = {"word": words, "why": [f"reason {i}" for i in range(len(names))], "words": [n.replace("_", " ") for n in names],
+             "unit": ["1"] * len(names), "figure": ["R1"] * 2 + ["R2"] * 3 + ["R3"] * 4 + ["R4"] * 2 + ["R5", "R6"]}  # fmt: skip
+    coords = {"run": ["network", "conventional"], "score": names} | {key: ("score", text) for key, text in texts.items()}
+    split = np.full(len(names), 0.1)
+    variables = {"value": (("run", "score"), 0.1 * ratio), "ratio": (("run", "score"), ratio), "split_half": ("score", split)}
+    return xr.Dataset(variables, coords)
+
+
+SIDES = {"truth": 1.0, "network": 0.95, "conventional": 0.6, "network_offline": 0.8}
+
+
+def rain() -> xr.Dataset:
+    """Tails that fall off faster for the faulty; the conventional scheme kept no single steps."""
+    bins = 2.0 + 4.0 * np.arange(40)
+    density = np.stack([0.1 * np.exp(-bins / (14.0 * size)) for size in SIDES.values()])
+    share = np.array([0.01, 1e-3, 1e-4, 1e-5])
+    value = np.stack([-14.0 * size * np.log(share) for size in SIDES.values()])
+    steps = np.array([1.0, 1.0, np.nan, 1.0])[:, None]
+    variables = {"days": ("run", [23, 180, 180, 7])}
+    for kind, seen in (("steps", steps), ("daily", np.ones_like(steps))):
+        variables[f"density_{kind}"] = (("run", "bin"), density * seen)
+        for part, factor in (("value", 1.0), ("low", 0.9), ("high", 1.1)):
+            variables[f"{part}_{kind}"] = (("run", "exceedance"), factor * value * seen)
+    return xr.Dataset(variables, {"run": list(SIDES), "bin": bins, "exceedance": share})
+
+
+def deviation() -> xr.Dataset:
+    """Standard deviations that follow the rain belt."""
+    field = (0.3 + np.exp(-(((LATITUDE - 5) / 12) ** 2)))[:, None] * np.exp(-(((LEVEL - 0.5) / 0.3) ** 2))[None] / DAY
+    sides = SIDES | {"truth_first_half": 1.03, "truth_second_half": 0.97}
+    values = np.stack([size * field for size in sides.values()])
+    variables = {
+        f"deviation_{name}": (("run", "latitude", "level"), values * scale)
+        for name, scale in zip(TARGETS, (5.0, 2e-3), strict=True)
+    }
+    return xr.Dataset(variables, {"run": list(sides), "latitude": LATITUDE, "level": LEVEL})
+
+
+def waves() -> xr.Dataset:
+    """Two spectra with a Kelvin ridge; nine windows."""
+    k, f = np.arange(-15, 16), np.arange(1, 49) / 96.0
+    ridge = np.exp(-(((f[:, None] - 0.028 * k[None]) / 0.03) ** 2)) - 0.2
+    lines = np.where(k > 0, 0.028 * k, np.nan)
+    families = ["kelvin", "rossby", "gravity_1", "mixed_rossby_gravity", "gravity_2"]
+    curves = np.stack([np.stack([lines * (1 + 0.3 * depth) + 0.02 * number for depth in range(3)]) for number in range(5)])
+    bands = ["Madden-Julian", "Kelvin", "equatorial Rossby", "mixed Rossby-gravity"]
+    both = np.stack([ridge, 0.7 * ridge])
+    return xr.Dataset(
+        {
+            "ratio_symmetric": (("run", "frequency", "wavenumber"), both), "ratio_antisymmetric": (("run", "frequency", "wavenumber"), -both),
+            "band_power": (("run", "band"), np.ones((2, 4))), "band_ratio": (("run", "band"), [[1.1, 2.0, 0.9, 1.0]] * 2),
+            "windows": ("run", [9, 9]), "dispersion": (("family", "depth", "wavenumber"), curves),
+        },
+        {"run": ["network", "conventional"], "frequency": f, "wavenumber": k, "band": bands, "family": families, "depth": [12.0, 25.0, 50.0]},
+    )  # fmt: skip
+
+
+def scatter() -> xr.Dataset:
+    """Points about the diagonal for truth and offline network, slopes for all."""
+    middle = np.linspace(-1450, 4450, 60)
+    share = np.exp(-(((middle[:, None] - middle[None]) / 90) ** 2)) * np.exp(-abs(middle[:, None]) / 400)
+    density = np.stack([share / share.sum(), np.full_like(share, np.nan), np.full_like(share, np.nan), share / share.sum()])
+    numbers = {"slope": [1.01, 1.0, 0.97, 1.0], "rms": [8.0, 2.0, 20.0, 2.0], "mean": [0.9, 0.8, 3.0, 0.8]}
+    variables = {"density": (("run", "x", "y"), density)} | {key: ("run", values) for key, values in numbers.items()}
+    return xr.Dataset(variables, {"run": list(SIDES), "x": middle, "y": middle})
+
+
+def contents() -> xr.Dataset:
+    """Energy and water before and after the runs take over."""
+    day = np.arange(-22, 361)
+    rng = np.random.default_rng(5)
+    energy = np.stack(
+        [0.4 * rng.normal(size=day.size), 0.4 * rng.normal(size=day.size), 0.01 * day + 0.4 * rng.normal(size=day.size)]
+    )
+    energy[0, day > 0] = energy[1:, day <= 0] = np.nan
+    coords = {"run": ["truth", "network", "conventional"], "day": day}
+    return xr.Dataset({"energy": (("run", "day"), energy), "water": (("run", "day"), 30.0 + 0.3 * energy)}, coords)
+
+
+def skillmap() -> xr.Dataset:
+    """R2 by latitude and level."""
+    field = 0.8 * np.exp(-(((LATITUDE - 5) / 30) ** 2))[:, None] * np.exp(-(((LEVEL - 0.4) / 0.3) ** 2))[None]
+    parts = {
+        f"{kind}_{name}": (("latitude", "level"), field - (kind == "per_cell"))
+        for kind in ("pooled", "per_cell")
+        for name in TARGETS
+    }
+    return xr.Dataset(parts, {"latitude": LATITUDE, "level": LEVEL})
 
 
 def figures() -> list[Metric]:

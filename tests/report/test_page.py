@@ -11,16 +11,19 @@ from parametra.core.errors import DataError
 from parametra.report import build
 from parametra.store.runfolder import RunFolder
 
-SECTIONS = ["world", "comparison", "skill", "ceiling", "drift", "budgets", "speed", "configuration", "limits"]
+SECTIONS = [
+    *("world", "comparison", "chance", "rain", "variability", "waves", "energy", "skill", "ceiling", "drift", "budgets", "speed"),
+    *("configuration", "limits"),
+]
 
 
 def _text(page) -> str:
     return page.read_text(encoding="utf-8")
 
 
-def test_a_whole_run_has_every_section_and_stays_below_a_megabyte(whole):
+def test_a_whole_run_has_every_section_and_stays_small(whole):
     text = _text(whole)
-    assert whole.stat().st_size < 1_000_000
+    assert whole.stat().st_size < 2_500_000
     assert re.findall(r'<section id="(\w+)"', text) == ["figures", *SECTIONS]
     assert "Not there" not in text
     assert text.count("<svg") > 30
@@ -96,6 +99,33 @@ def test_a_null_closure_that_stopped_is_named_beside_the_drift(whole, made_up):
     drift = _text(whole).split('<section id="drift"')[1].split("</section>")[0]
     assert f"linear regression stopped: {made_up.STOP}" in drift
     assert "Run for fewer days: 5x128-1 180" in drift
+
+
+def test_a_conventional_scheme_stands_beside_the_network_and_its_halves(whole):
+    text = _text(whole)
+    part = {name: text.split(f'<section id="{name}"')[1].split("</section>")[0] for name in SECTIONS}
+    assert "Heating, conventional scheme" in part["comparison"]
+    assert "conventional scheme − truth" in part["comparison"]
+    assert "second − first half of truth" in part["comparison"]
+    assert "conventional scheme / split half" in part["chance"]
+    assert "conventional scheme, symmetric" in part["waves"]
+    assert "Heating, std, conventional scheme" in part["variability"]
+
+
+def test_every_figure_says_whether_its_sample_is_long_enough(whole):
+    text = _text(whole)
+    words = {
+        "comparison": "Long enough",
+        "rain": "Barely",
+        "variability": "Long enough",
+        "waves": "Too short",
+        "energy": "Long enough",
+    }
+    for name, word in words.items():
+        part = text.split(f'<section id="{name}"')[1].split("</section>")[0]
+        assert f"Is the sample long enough? {word}" in part, name
+    assert "single steps were not recorded: conventional scheme" in text
+    assert "No wave is claimed" in text
 
 
 def test_text_of_the_user_is_escaped(made_up, tmp_path):

@@ -9,10 +9,10 @@ from parametra.climate.diagnostics.budgets import (
     budget_dataset,
     column_residuals,
     energy_budget,
-    energy_scatter,
     water_budget,
 )
 from parametra.climate.diagnostics.geometry import area_mean
+from parametra.climate.diagnostics.scatter import energy_scatter
 from parametra.core.constants import GRAVITY, HEAT_CAPACITY, LATENT_HEAT_CONDENSATION, LATENT_HEAT_FUSION
 from parametra.core.errors import DataError
 

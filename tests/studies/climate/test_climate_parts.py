@@ -1,9 +1,11 @@
 """What the stages share: columns of the twins, segments of the truth, records and their way back."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from parametra.climate.diagnostics import daily_summary
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.studies.climate import STUDY, parts
 from parametra.studies.climate.ceiling import choose_columns
@@ -67,3 +69,27 @@ def test_wilson_interval_of_three_in_three():
     low, high = wilson(3, 3)
     assert low == pytest.approx(3 / (3 + 1.96**2))
     assert high == pytest.approx(1.0)
+
+
+def test_what_a_coupled_run_keeps_is_the_summary_of_its_columns():
+    """The recorder's moments in float32 against the same from stored columns in float64, over a day of one state."""
+    host = Atmosphere(STUDY.resolve("smoke", ["host.spin_up.days=1.0"]).host)  # pyright: ignore
+    columns, forcing = host.resolved(host.init(jax.random.key(0)))
+    random = np.random.default_rng(0)
+    heating, drying = (scale * random.normal(size=columns.temperature.shape) for scale in (1e-4, 1e-7))
+    flux = [np.abs(random.normal(size=columns.surface_pressure.shape)) for _ in range(6)]
+    fluxes = parts.ColumnFluxes(
+        *(jnp.asarray(scale * x, jnp.float32) for scale, x in zip((200, 150, 230, 60, 1e-4, 1e-6), flux, strict=True))
+    )
+    tendency = parts.ColumnTendency(jnp.asarray(heating, jnp.float32), jnp.asarray(drying, jnp.float32))
+    kept = parts.zonal_recorder(*host.grid.shape, tuple(host.config.sigma_half))(columns, forcing, tendency, fluxes, ())
+    online = parts.zonal_fields(host.grid, {name: np.asarray(values) for name, values in kept.items()}, 0.5)
+    steps = {name: np.asarray(x)[None] for name, x in parts.record_steps(columns, forcing, tendency, fluxes, ()).items()}
+    summary = daily_summary(parts.column_fields(host.grid, steps, np.array([0.0])))
+    names = [name for name in summary.data_vars if name in online]
+    assert {"precipitation_histogram", "energy_scatter_xy", "square_of_tendency_of_air_temperature"} <= set(names)
+    for name in names:
+        expected = summary[name].values
+        np.testing.assert_allclose(
+            online[name].transpose(*summary[name].dims), expected, rtol=2e-4, atol=1e-5 * abs(expected).max()
+        )

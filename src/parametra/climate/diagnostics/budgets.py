@@ -8,8 +8,6 @@ included;
 
 Latent heats follow the ledger of the cloud-resolving model: rain leaves with that of condensation, snow with that of sublimation;
 condensate in the air is booked with that of condensation unless its ice is stored apart.
-Sources: energy scatter of Rasp, Pritchard & Gentine 2018 (10.1073/pnas.1810286115), figure 4A, with the precipitation term
-    written out.
 """
 
 from dataclasses import dataclass
@@ -134,22 +132,6 @@ def column_residuals(dataset: xr.Dataset) -> xr.Dataset:
     sources = latent_heating(dataset) + dataset.surface_upward_sensible_heat_flux.astype(np.float64) - radiative_cooling(dataset)
     water = (moistening - evaporation + _precipitation(dataset)) * SECONDS_PER_DAY
     return xr.Dataset({"water": water, "energy": heating - sources})
-
-
-def energy_scatter(dataset: xr.Dataset) -> dict[str, float]:
-    """Slope [1] and rms [W m-2] of the paper's energy scatter: y = cp sum dT m - SH + cooling against -x, x = Lc sum dq m - LH.
-
-    A closure that turns exactly the vapour it takes into heat has slope 1 and rms 0; frozen and stored water make the difference.
-    """
-    pressure = dataset.surface_air_pressure
-    x = LATENT_HEAT_CONDENSATION * column_integral(dataset.tendency_of_specific_humidity, pressure)
-    x = -(x - dataset.surface_upward_latent_heat_flux.astype(np.float64))
-    y = HEAT_CAPACITY * column_integral(dataset.tendency_of_air_temperature, pressure)
-    y = y - dataset.surface_upward_sensible_heat_flux.astype(np.float64) + radiative_cooling(dataset)
-    x_, y_ = x.values.ravel(), y.transpose(*x.dims).values.ravel()
-    spread = np.var(x_)
-    slope = float(np.mean((x_ - x_.mean()) * (y_ - y_.mean())) / spread) if spread > 0 else float("nan")
-    return {"slope": slope, "rms": float(np.sqrt(np.mean((y_ - x_) ** 2)))}
 
 
 def budget_dataset(*budgets: Budget) -> xr.Dataset:

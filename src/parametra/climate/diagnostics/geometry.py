@@ -28,10 +28,15 @@ def latitude_weights(latitude: xr.DataArray) -> xr.DataArray:
 def layer_thickness(level: xr.DataArray) -> xr.DataArray:
     """Thickness of each layer in sigma (level,), from the centres alone: the top interface is 0, each centre halves its layer.
 
+    Pressure levels, which `from_cf` marks by their standard name, are no centres: their layers reach to the middles between them.
+
     Raises:
         DataError: the centres are not those of layers that fill [0, 1].
     """
     centres = np.asarray(level, np.float64)
+    if level.attrs.get("standard_name") == "air_pressure":
+        edges = np.concatenate([[0.0], 0.5 * (centres[1:] + centres[:-1]), [max(1.0, centres[-1])]])
+        return xr.DataArray(np.diff(edges) / edges[-1], dims="level", coords={"level": level})
     half = np.zeros(centres.size + 1)
     for k, centre in enumerate(centres):
         half[k + 1] = 2.0 * centre - half[k]
@@ -39,7 +44,7 @@ def layer_thickness(level: xr.DataArray) -> xr.DataArray:
     if not np.all(thickness > 0) or abs(half[-1] - 1.0) > 1e-4:
         raise DataError(
             f"The coordinate level does not hold the centres of sigma layers from 0 to 1 (it ends at {half[-1]:g}). "
-            "Likely cause: pressures, or levels from the ground up. Remedy: store sigma of the layer centres, top first."
+            "Likely cause: pressures, or levels from the ground up. Remedy: sigma of the layer centres, top first, or `from_cf`."
         )
     return xr.DataArray(thickness / half[-1], dims="level", coords={"level": level})
 

@@ -44,7 +44,8 @@ def with_derived(dataset: xr.Dataset) -> xr.Dataset:
     dataset = with_precipitation(dataset)
     if "evaporation_flux" not in dataset and "surface_upward_latent_heat_flux" in dataset:
         dataset = dataset.assign(evaporation_flux=dataset.surface_upward_latent_heat_flux / LATENT_HEAT_CONDENSATION)
-    if "atmosphere_mass_content_of_water_vapor" not in dataset and "surface_air_pressure" in dataset:
+    whole = "specific_humidity" in dataset and "surface_air_pressure" in dataset
+    if "atmosphere_mass_content_of_water_vapor" not in dataset and whole:
         dataset = dataset.assign(atmosphere_mass_content_of_water_vapor=precipitable_water(dataset))
     return dataset
 

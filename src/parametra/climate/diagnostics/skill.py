@@ -5,6 +5,7 @@ the mean over cells. The same network scores 0.57 pooled and 0.31 per cell, so e
 cells without variance have no R2: a floor masks them and their number is returned.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +26,7 @@ class Skill:
     """R2 by level.
 
     Attributes:
-        r2: (level,) or () for a field without levels, NaN where masked.
+        r2: (level,), (latitude, level) where asked for, or () for a field without levels; NaN where masked.
         masked: as `r2`, the number of masked cells; in the pooled convention a masked level counts 1.
         convention: pooled or per_cell.
     """
@@ -44,7 +45,10 @@ class Skill:
         return level_mean(self.r2, top)
 
 
-def pooled_r2(truth: xr.DataArray, prediction: xr.DataArray, *, area_weighted: bool = False, floor: float = LEVEL_FLOOR) -> Skill:
+def pooled_r2(
+    truth: xr.DataArray, prediction: xr.DataArray, *, area_weighted: bool = False, floor: float = LEVEL_FLOOR,
+    by: Sequence[str] = ("level",),
+) -> Skill:  # fmt: skip
     """R2_z = 1 - mean((y - p)^2) / var(y), mean and variance over all times and columns of a level.
 
     Samples whose truth is not finite are left out. A prediction that is not finite where the truth is makes the R2 of its level
@@ -55,11 +59,12 @@ def pooled_r2(truth: xr.DataArray, prediction: xr.DataArray, *, area_weighted: b
         prediction: p, same unit and dims.
         area_weighted: weight rows by their area; CBRAIN does not.
         floor: a level with var(y) below `floor` times the largest var(y) of all levels is masked.
+        by: what the result keeps; ("latitude", "level") scores each row apart, with the variance of that row.
 
     Source: CBRAIN-CAM, `hor_r2` (Rasp, Pritchard & Gentine 2018, 10.1073/pnas.1810286115); area weights are an option of ours.
     """
     truth, prediction, weight = _prepare(truth, prediction, area_weighted)
-    over = [name for name in truth.dims if name != "level"]
+    over = [name for name in truth.dims if name not in by]
     total = weight.sum(over)
     mean = (truth.fillna(0.0) * weight).sum(over) / total
     variance = (((truth - mean) ** 2).fillna(0.0) * weight).sum(over) / total
@@ -75,6 +80,7 @@ def per_cell_r2(
     area_weighted: bool = True,
     floor: float = CELL_FLOOR,
     level_floor: float = LEVEL_FLOOR,
+    by: Sequence[str] = ("level",),
 ) -> Skill:
     """R2 = 1 - sum_t (y - p)^2 / sum_t (y - mean_t y)^2 in each cell, then the mean over the cells that are not masked.
 
@@ -84,11 +90,12 @@ def per_cell_r2(
         area_weighted: weight cells by their area in the mean, as ClimSim does.
         floor: a cell with a variance below `floor` times the mean cell variance of its level is masked.
         level_floor: a level with a mean cell variance below `level_floor` times the largest one is masked as a whole.
+        by: what the result keeps; ("latitude", "level") is the mean over the cells of each row.
 
     Source: ClimSim (Yu et al. 2023, arXiv:2306.08754), which has no floor.
     """
     truth, prediction, weight = _prepare(truth, prediction, area_weighted=False)
-    cells = [name for name in truth.dims if name not in ("time", "level")]
+    cells = [name for name in truth.dims if name != "time" and name not in by]
     count = weight.sum("time")
     mean = (truth.fillna(0.0) * weight).sum("time") / count
     variance = (((truth - mean) ** 2).fillna(0.0) * weight).sum("time") / count

@@ -8,8 +8,20 @@ from typing import Any
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#1b1b1f", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7"
 GREY = "#8a8d93"
 NETWORKS = (BLUE, VERMILION, GREEN, SKY, "#7a4fb5", "#a8641a", "#2b2f77", "#b8b12c")
-FIXED = {"linear": ORANGE, "time mean": PURPLE, "zonal climatology": GREY, "persistence": GREY}
-WORDS = {"time mean": "time-mean tendencies", "linear": "linear regression"}
+FIXED = {
+    "linear": ORANGE,
+    "time mean": PURPLE,
+    "zonal climatology": GREY,
+    "persistence": GREY,
+    "conventional": "#00767a",
+    "network offline": SKY,
+}
+WORDS = {
+    "time mean": "time-mean tendencies",
+    "linear": "linear regression",
+    "conventional": "conventional scheme",
+    "network offline": "network, offline",
+}
 
 
 @dataclass(frozen=True)

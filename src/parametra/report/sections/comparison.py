@@ -5,17 +5,20 @@ import xarray as xr
 
 from parametra.report.figures.lines import Band, by_latitude
 from parametra.report.figures.meridional import Scale
+from parametra.report.figures.palette import label
 from parametra.report.reader import RunReader
 from parametra.report.section import Figure, Note, Panels, Part, Section, missing
 from parametra.report.sections import zonal
+from parametra.report.sections.chance import sample
 
 TITLE = "Truth beside network"
 LEAD = (
-    "The same zonal means from the coupled run with the network in the place of the cloud-resolving model. Truth and network "
-    "share one "
-    "colour scale; the difference is network − truth."
+    "R1 and R2: the same zonal means from coupled runs with the network, or a conventional scheme, in the place of the "
+    "cloud-resolving model. Fields share one colour scale, and so do differences; the last difference is that of the two halves "
+    "of the truth, which sampling alone makes."
 )
-SHOWN = (zonal.TEMPERATURE, zonal.HEATING, zonal.MOISTENING, zonal.WIND)
+SHOWN = (zonal.HEATING, zonal.MOISTENING, zonal.TEMPERATURE, zonal.HUMIDITY, zonal.WIND)
+CONVENTIONAL = "conventional"
 PROFILES = (
     ("precipitation_flux", "Precipitation", "mm/day", zonal.DAY),
     ("evaporation_flux", "Evaporation", "mm/day", zonal.DAY),
@@ -37,18 +40,7 @@ def section(run: RunReader) -> Section | None:
         )
     parts: list[Part] = []
     for quantity in SHOWN:
-        pair = [zonal.values(data, quantity, name) for name in ("truth", network)]
-        if pair[0] is None or pair[1] is None:
-            continue
-        truth, other = pair[0], pair[1]
-        scale = quantity.scale(truth, other)
-        difference = Scale.around_zero(quantity.difference_cmap, other - truth)
-        drawings = [
-            zonal.draw(data, quantity, truth, scale, "truth"),
-            zonal.draw(data, quantity, other, scale, network),
-            zonal.draw(data, quantity, other - truth, difference, "difference"),
-        ]
-        parts.append(Panels(tuple(Figure(drawing) for drawing in drawings)))
+        parts += _sections(data, quantity, network)
     figures = []
     for name, title, unit, factor in PROFILES:
         lines = zonal.profiles(data, name, factor)
@@ -75,7 +67,28 @@ def section(run: RunReader) -> Section | None:
             "One that leaves the frame ran away."
         )
     )
+    means = ("tendency_of_air_temperature", "tendency_of_specific_humidity", "air_temperature", "specific_humidity",
+             "precipitation_flux")  # fmt: skip
+    parts += sample(run, *(f"{name}_rms" for name in means))
     return Section("comparison", TITLE, LEAD, tuple(parts))
+
+
+def _sections(data: xr.Dataset, quantity: zonal.Quantity, network: str) -> list[Part]:
+    """The fields of truth, network and conventional scheme in one row, their differences and that of the halves in the next."""
+    names = ["truth", network, *([CONVENTIONAL] if CONVENTIONAL in data.run.values else [])]
+    fields = {name: field for name in names if (field := zonal.values(data, quantity, name)) is not None}
+    if "truth" not in fields or len(fields) < 2:
+        return []
+    scale = quantity.scale(*fields.values())
+    differences = {f"{label(name)} − truth": field - fields["truth"] for name, field in fields.items() if name != "truth"}
+    halves = [zonal.values(data, quantity, f"truth_{half}_half") for half in ("first", "second")]
+    if halves[0] is not None and halves[1] is not None:
+        differences["second − first half of truth"] = halves[1] - halves[0]
+    apart = Scale.around_zero(quantity.difference_cmap, *differences.values())
+    drawings = [zonal.draw(data, quantity, field, scale, name) for name, field in fields.items()]
+    drawings += [zonal.draw(data, quantity, field, apart, name) for name, field in differences.items()]
+    columns = 3 if len(drawings) > 4 else 2
+    return [Panels(tuple(Figure(drawing) for drawing in drawings), columns=columns)]
 
 
 def _net(run: RunReader, data: xr.Dataset) -> str | None:

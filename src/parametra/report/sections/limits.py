@@ -5,8 +5,8 @@ from parametra.report.section import Bullets, Section
 
 LEAD = "What this world cannot show, whatever the figures above say."
 ITEMS = (
-    "Waves. Tropical waves and the Madden-Julian oscillation need more longitudes and at least a year; no spectrum is drawn "
-    "here.",
+    "Waves. Tropical waves and the Madden-Julian oscillation need more longitudes and at least two years of truth; a spectrum of "
+    "fewer than ten windows is drawn to be looked at, not believed.",
     "Storm tracks. With so few rows the eddies of the middle latitudes are weak and broad.",
     "Extremes. Eight cloud columns of 4 km rain in bursts; tails of precipitation are not those of an atmosphere.",
     "The place of the rain belt to better than one row: truth itself moves between neighbouring rows.",

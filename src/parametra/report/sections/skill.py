@@ -5,6 +5,7 @@ import xarray as xr
 
 from parametra.report.figures.bars import grouped_bars
 from parametra.report.figures.lines import Band, by_level
+from parametra.report.figures.meridional import Scale, meridional_section
 from parametra.report.figures.palette import label
 from parametra.report.formatting import number
 from parametra.report.reader import RunReader
@@ -38,6 +39,8 @@ def section(run: RunReader) -> Section | None:
         if variable in data:
             drawings = [_levels(run, data, variable, convention, limits, str(target)) for target in data.target.values]
             parts.append(Panels(tuple(Figure(drawing) for drawing in drawings), columns=2))
+    if (maps := run.fields("skillmap")) is not None:
+        parts.append(_maps(maps))
     bars = [
         *_windows(run, data),
         *([_scalars(run, data)] if "r2_scalar" in data else []),
@@ -62,6 +65,22 @@ def _levels(run: RunReader, data: xr.Dataset, variable: str, convention: str, li
         data.level.values, lines, run.palette, f"{TARGETS.get(target, target).capitalize()}, {convention}",
         xlabel=f"R² ({convention})", limits=limits, band=band, band_centre=centre, masked=list(masked),
     )  # fmt: skip
+
+
+def _maps(data: xr.Dataset) -> Panels:
+    """R2 of the selected network by latitude and level, in both conventions."""
+    colours = Scale("RdYlGn", np.linspace(-1.0, 1.0, 21), True)
+    figures = [
+        Figure(
+            meridional_section(
+                data.latitude.values, data.level.values, data[f"{kind}_{target}"].transpose("latitude", "level").values, colours,
+                f"{word.capitalize()}, {convention}", "R²",
+            )
+        )
+        for kind, convention in (("pooled", "pooled in each row"), ("per_cell", "mean of cells"))
+        for target, word in TARGETS.items()
+    ]  # fmt: skip
+    return Panels(tuple(figures), columns=2, title="By latitude and level, the selected network (R11)")
 
 
 def _masked_levels(chosen: xr.Dataset) -> np.ndarray:

@@ -17,6 +17,11 @@ STUDY = Study(
         ),
         Stage("offline", lazy("parametra.studies.climate.offline:score_offline"), "skill on an independent stretch of truth"),
         Stage("climate", lazy("parametra.studies.climate.climate:score_climate"), "the network's climate beside the truth's"),
+        Stage(
+            "diagnostics",
+            lazy("parametra.studies.climate.diagnostics:run_diagnostics"),
+            "every figure of the paper, beside the truth's own split half",
+        ),
         Stage("speed", lazy("parametra.studies.climate.speed:measure_speed"), "what a step costs, side by side"),
     ),
     network_function=lazy("parametra.studies.climate.training:network_function"),

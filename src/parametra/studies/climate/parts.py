@@ -12,15 +12,19 @@ import xarray as xr
 from jaxtyping import Array
 
 from parametra.climate.columns import ColumnFluxes, ColumnForcing, ColumnState, ColumnTendency
+from parametra.climate.diagnostics.precipitation import RAIN_EDGES
+from parametra.climate.diagnostics.summary import HISTOGRAM
 from parametra.climate.grid import ColumnGrid
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.climate.radiation import CloudOptics
+from parametra.climate.schemes.conventional import Conventional
 from parametra.climate.schemes.multiscale import Multiscale
 from parametra.core.constants import GRAVITY, SOLAR_CONSTANT
 from parametra.core.files import atomic_path
 from parametra.coupling import Closure, ColumnBlocks, Watch
 from parametra.coupling.records import Recorder
 from parametra.studies.climate.config import ClimateConfig
+from parametra.studies.climate.moments import step_moments
 
 WATCH = Watch({
     "temperature": (150.0, 350.0),
@@ -36,6 +40,13 @@ def multiscale(config: ClimateConfig) -> Multiscale:
     crm = config.crm
     optics = CloudOptics(**config.optics.model_dump())
     return Multiscale.build(config.host.sigma_half, crm.columns, crm.spacing, crm.time_step, optics)
+
+
+def conventional(config: ClimateConfig) -> Conventional:
+    """The conventional scheme on the host's layers, with the truth's optics and the host's sea."""
+    sea = config.host.surface
+    optics = CloudOptics(**config.optics.model_dump())
+    return Conventional(tuple(config.host.sigma_half), optics, drag=sea.drag, gustiness=sea.gustiness)
 
 
 def in_blocks(config: ClimateConfig, scheme: Closure) -> Closure:
@@ -83,11 +94,13 @@ def record_steps(
 
 @cache
 def zonal_recorder(latitudes: int, longitudes: int, sigma_half: tuple[float, ...]) -> Recorder:
-    """A recorder of zonal means `(latitude, ...)` and of the precipitation map, for runs too long to keep every column.
+    """A recorder of zonal means `(latitude, ...)`, the precipitation map and moments, for runs too long to keep every column.
 
     The same arguments give the same function, so that runs share one compiled program.
     """
     weight = jnp.asarray(np.diff(np.asarray(sigma_half)) / GRAVITY, jnp.float32)
+    rows_area = np.polynomial.legendre.leggauss(latitudes)[1] / 2.0  # the grid is Gaussian
+    area = jnp.asarray(np.repeat(rows_area / longitudes, longitudes), jnp.float32)
 
     def record(
         state: ColumnState, forcing: ColumnForcing, tendency: ColumnTendency, fluxes: ColumnFluxes, carry: object
@@ -103,7 +116,7 @@ def zonal_recorder(latitudes: int, longitudes: int, sigma_half: tuple[float, ...
         water = jnp.sum(state.specific_humidity * weight, axis=1) * state.surface_pressure
         rows["atmosphere_mass_content_of_water_vapor"] = zonal(water)
         rows["precipitation_flux"] = fluxes.precipitation.reshape(latitudes, longitudes)
-        return rows
+        return rows | step_moments(steps, fluxes.precipitation, zonal, weight, area)
 
     return record
 
@@ -132,8 +145,9 @@ def zonal_fields(grid: ColumnGrid, records: dict[str, np.ndarray], day: float) -
     variables = {}
     for name, values in records.items():
         dims = ("latitude", "longitude") if values.shape == grid.shape else ("latitude", "level")[: values.ndim]
-        variables[name] = (("time", *dims), values[None])
-    return xr.Dataset(variables, coordinates(grid, np.array([day])))
+        variables[name] = (("time", *(("rain",) if name == HISTOGRAM else dims)), values[None])
+    rain = {"rain": RAIN_EDGES} if HISTOGRAM in records else {}
+    return xr.Dataset(variables, coordinates(grid, np.array([day])) | rain)
 
 
 def columns_of(fields: xr.Dataset, time_step: float) -> tuple[ColumnState, ColumnForcing]:
