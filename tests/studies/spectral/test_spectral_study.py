@@ -180,7 +180,7 @@ def test_rank_correlation_lies_in_its_interval():
     x = np.arange(25.0)
     y = x + 8 * np.random.default_rng(0).normal(size=25)
     value, low, high = margin.rank_correlation(x, y, 0)
-    assert value == pytest.approx(spearmanr(x, y).statistic)
+    assert value == pytest.approx(spearmanr(x, y)[0])
     assert low < value < high
 
 
