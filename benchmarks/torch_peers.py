@@ -16,7 +16,7 @@ def symmetric_jobs() -> dict[str, Job]:
 
 
 def orthogonal_jobs() -> dict[str, Job]:
-    """A free layer, and singular value layers from two of torch's orthogonal matrices, by the default map and by Cayley's."""
+    """A free layer, and singular value layers of two of torch's orthogonal matrices each, by each of torch's three maps."""
     import torch  # pyright: ignore[reportMissingImports]
     from torch.nn.utils.parametrizations import orthogonal  # pyright: ignore[reportMissingImports]
 
@@ -35,6 +35,7 @@ def orthogonal_jobs() -> dict[str, Job]:
         "torch dense": _job(torch.nn.Linear(SIZE, SIZE, bias=False)),
         "torch orthogonal (default)": _job(Layer("matrix_exp")),
         "torch orthogonal (cayley)": _job(Layer("cayley")),
+        "torch orthogonal (householder)": _job(Layer("householder")),
     }
 
 

@@ -32,6 +32,7 @@ WITH_JAX = {"store/checkpoints.py", "store/exports.py", "store/fortran.py", "sto
 WITHOUT_JAX = ("report/", "cli/", "core/", "store/", "studies/base.py", "studies/registry.py", "studies/requirements.py",
                "studies/runner.py", "studies/climate/__init__.py", "studies/climate/config.py",
                "studies/wide/__init__.py", "studies/wide/config.py", "studies/symmetry/__init__.py", "studies/symmetry/config.py",
+               "studies/spectral/__init__.py", "studies/spectral/config.py",
                "studies/extrapolation/__init__.py", "studies/extrapolation/config.py", "dynamics/design.py")  # fmt: skip
 JAX = {"jax", "jaxtyping", "equinox", "optax", "paramax", "diffrax", "lineax", "optimistix", "dinosaur", "orbax"}
 

@@ -146,3 +146,35 @@ def test_cross_entropy_of_equal_scores_is_the_logarithm_of_the_classes():
     assert_allclose(cross_entropy(jnp.ones((2, 2, 5)), labels), np.log(5), rtol=1e-6)
     sure = 100 * jax.nn.one_hot(labels, 5)
     assert_allclose(cross_entropy(sure, labels), 0.0, atol=1e-6)
+
+
+def test_muon_steps_along_singular_vectors_and_goes_on_after_a_kill(tmp_path):
+    """One step of a square matrix from zero has singular values near the learning rate, whatever the gradient's."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(64, 6)).astype(np.float32) * np.array([30, 10, 3, 1, 0.3, 0.1], np.float32)
+    data = (x, rng.normal(size=(64, 6)).astype(np.float32))
+    model = eqx.nn.Linear(6, 6, use_bias=False, key=jax.random.key(0))
+    model = eqx.tree_at(lambda m: m.weight, model, jnp.zeros((6, 6)))
+
+    def loss(model, batch):
+        return jnp.mean((jax.vmap(model)(batch[0]) - batch[1]) ** 2)
+
+    recipe = RecipeConfig(epochs=1, batch_size=64, learning_rate=0.1, schedule="constant", optimiser="muon")
+    stepped, _ = fit(model, loss, data, recipe, jax.random.key(1))
+    singular = np.linalg.svd(np.asarray(stepped.weight), compute_uv=False)
+    assert singular[0] < 0.13  # of Muon's five iterations: 0.7 to 1.2
+    assert singular[2] > 0.06  # Adam's or plain descent's would span the gradient's own range
+    longer = recipe.model_copy(update={"epochs": 3})
+    unbroken, _ = fit(model, loss, data, longer, jax.random.key(1))
+
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    def stop(record, _):
+        if record.epoch == 1:
+            raise Stop
+
+    with pytest.raises(Stop):
+        fit(model, loss, data, longer, jax.random.key(1), on_epoch=stop, resume_path=tmp_path)
+    resumed, _ = fit(model, loss, data, longer, jax.random.key(1), resume_path=tmp_path)
+    assert np.array_equal(np.asarray(resumed.weight), np.asarray(unbroken.weight))

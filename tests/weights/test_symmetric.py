@@ -97,6 +97,17 @@ def test_a_product_with_a_batch_costs_no_more_operations():
     assert ours["flops"] < 1.02 * 2 * 128 * size**2
 
 
+def test_a_product_with_one_vector_and_its_gradient_cost_little_more_than_the_dense_ones():
+    """Those are 5 n² operations. Here the gradient of an entry is two products and a sum, and small triangles are opened."""
+    size = 512
+    weight = jax.eval_shape(lambda: PackedSymmetric.from_dense(jnp.ones((size, size))))
+    x = jax.ShapeDtypeStruct((size,), jnp.float32)
+    both = jax.jit(jax.value_and_grad(lambda w, v: jnp.sum(jnp.sin(w.matvec(v))), (0, 1)))
+    ours = both.lower(weight, x).compile().cost_analysis()
+    assert ours is not None
+    assert ours["flops"] < 1.3 * 5 * size**2
+
+
 @pytest.mark.parametrize("shape", [(2, 3), (0, 0)])
 def test_other_shapes_are_refused_with_cause_and_remedy(shape):
     with pytest.raises(UsageError, match="must be square.*Likely cause.*Remedy"):

@@ -1,13 +1,14 @@
-"""Saturation over liquid and ice, and the static energies.
+"""Saturation over liquid and ice, and the hydrostatic heights.
 
 Source: saturation vapour pressure after Bolton (1980, Mon. Wea. Rev. 108, eq. 10) over liquid, and the Magnus form of Alduchov
 & Eskridge (1996, J. Appl. Meteor. 35) over ice. Every part of the model, host, CRM and network inputs, uses these two.
 """
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from parametra.core.constants import GAS_CONSTANT, GAS_CONSTANT_VAPOUR
+from parametra.core.constants import GAS_CONSTANT, GAS_CONSTANT_VAPOUR, GRAVITY
 
 EPSILON = GAS_CONSTANT / GAS_CONSTANT_VAPOUR
 
@@ -27,3 +28,17 @@ def saturation_vapour_pressure_ice(temperature: Float[Array, "..."]) -> Float[Ar
 def saturation_specific_humidity(vapour_pressure: Float[Array, "..."], pressure: Float[Array, "..."]) -> Float[Array, "..."]:
     """e0/p e/(p - (1 - e0) e) with e0 = Rd/Rv, held at e0 where e exceeds p; pressures in Pa, result in kg/kg."""
     return EPSILON * vapour_pressure / jnp.maximum(vapour_pressure, pressure - (1.0 - EPSILON) * vapour_pressure)
+
+
+def heights(
+    sigma_half: tuple[float, ...], temperature: Float[Array, "column level"], vapour: Float[Array, "column level"]
+) -> Float[Array, "column level"]:
+    """Hydrostatic heights of the layer centres above the surface [m], level 0 at the top."""
+    half = np.asarray(sigma_half, float)
+    centre = 0.5 * (half[1:] + half[:-1])
+    whole = np.log(half[1:] / np.maximum(half[:-1], 1e-6))
+    whole[0] = 0.0  # nothing lies above the top layer
+    virtual = temperature * (1.0 + 0.608 * vapour) * np.float32(GAS_CONSTANT / GRAVITY)
+    thickness = virtual * whole.astype(np.float32)
+    below = jnp.cumsum(thickness[:, ::-1], axis=1)[:, ::-1] - thickness
+    return below + virtual * np.log(half[1:] / centre).astype(np.float32)

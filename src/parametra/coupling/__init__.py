@@ -7,6 +7,7 @@ from parametra.coupling.ensemble import run_many
 from parametra.coupling.protocols import Closure, Host
 from parametra.coupling.run import CoupledResult, coupled_run, start
 from parametra.coupling.selection import Candidate, select
+from parametra.coupling.shadow import OnlineError, Shadow, ShadowRun, aggregate, online_error, shadow_run
 from parametra.coupling.step import Seen, coupled_step
 from parametra.coupling.twins import twin_run
 from parametra.coupling.watch import Watch
@@ -20,8 +21,12 @@ __all__ = [
     "Distance",
     "DriftScore",
     "Host",
+    "OnlineError",
     "Seen",
+    "Shadow",
+    "ShadowRun",
     "Watch",
+    "aggregate",
     "ceiling",
     "coupled_run",
     "coupled_step",
@@ -30,8 +35,10 @@ __all__ = [
     "drift_score",
     "growth_curve",
     "levelled_off",
+    "online_error",
     "run_many",
     "select",
+    "shadow_run",
     "start",
     "twin_run",
 ]

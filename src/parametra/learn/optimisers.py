@@ -8,7 +8,7 @@ from parametra.weights import decay_mask
 
 
 def make_optimiser(recipe: RecipeConfig, steps_per_epoch: int) -> optax.GradientTransformation:
-    """Clipping, then Adam with decoupled weight decay (Loshchilov & Hutter 2019), Muon, or heavy-ball descent with decay as in torch.
+    """Clipping, then Adam with decoupled weight decay (Loshchilov & Hutter 2019), Muon, or heavy-ball descent with decay.
 
     Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) sets the singular values of a matrix's momentum to one
     before it steps; what is not a matrix goes by Adam.

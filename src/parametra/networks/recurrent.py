@@ -5,7 +5,7 @@ made ready once, outside the scan. States are arrays (*batch, width), sequences 
 """
 
 from abc import abstractmethod
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import equinox as eqx
 import jax
@@ -131,30 +131,44 @@ class RNNCell(AbstractCell[Array]):
         return state
 
 
-class LSTMCell(AbstractCell[tuple[Array, Array]]):
-    """c = f c + i g, h = o tanh c; gates i, f, o = sigmoid and g = tanh of W h + b_h + M x + b_x, in the order i, f, g, o.
-
-    Two biases, as torch and cuDNN have, so that numbers of parameters and checkpoints agree. The state is (h, c).
+class AbstractGatedCell(AbstractCell[State]):
+    """Cells with gates, their matrices above one another, and two biases, as torch and cuDNN have.
 
     Attributes:
-        hidden: W (4 width, width): free, or `Stacked` of a weight for each gate.
-        inputs: M (4 width, inputs).
-        hidden_bias: b_h (4 width,).
-        input_bias: b_x (4 width,).
+        hidden: W (gates · width, width): free, or `Stacked` of a weight for each gate.
+        inputs: M (gates · width, inputs).
+        hidden_bias: b_h (gates · width,).
+        input_bias: b_x (gates · width,).
     """
 
     hidden: AbstractWeight
     inputs: AbstractWeight
     hidden_bias: Float[Array, " gates"]
     input_bias: Float[Array, " gates"]
+    gates: eqx.AbstractClassVar[int]
 
     def __check_init__(self):
-        check_gates(self.hidden, self.inputs, 4)
+        check_gates(self.hidden, self.inputs, self.gates)
 
     @classmethod
-    def init(cls, key: PRNGKeyArray, width: int, inputs: int) -> "LSTMCell":
-        """Everything uniform in ± 1/sqrt(width), the default of torch."""
-        return cls(*uniform_gates(key, 4, width, inputs))
+    def init(cls, key: PRNGKeyArray, width: int, inputs: int):
+        """Everything uniform in ± 1/sqrt(width), the default of torch; UsageError for sizes below 1."""
+        if min(width, inputs) < 1:
+            raise UsageError(f"Sizes of a recurrent cell must be at least 1, got width {width} and inputs {inputs}.")
+        rows, bound = cls.gates * width, width**-0.5
+        shapes = ((rows, width), (rows, inputs), (rows,), (rows,))
+        keys = jax.random.split(key, 4)
+        arrays = [jax.random.uniform(k, s, minval=-bound, maxval=bound) for k, s in zip(keys, shapes, strict=True)]
+        return cls(Dense(arrays[0]), Dense(arrays[1]), arrays[2], arrays[3])
+
+
+class LSTMCell(AbstractGatedCell[tuple[Array, Array]]):
+    """c = f c + i g, h = o tanh c; gates i, f, o = sigmoid and g = tanh of W h + b_h + M x + b_x, in the order i, f, g, o.
+
+    Two biases, as torch and cuDNN have, so that numbers of parameters and checkpoints agree. The state is (h, c).
+    """
+
+    gates: ClassVar[int] = 4
 
     def start(self, batch: tuple[int, ...]) -> tuple[Array, Array]:
         """Zeros."""
@@ -177,28 +191,10 @@ class LSTMCell(AbstractCell[tuple[Array, Array]]):
         return state[0]
 
 
-class GRUCell(AbstractCell[Array]):
-    """h = (1 - z) n + z h, n = tanh(M_n x + b + r (W_n h + b_n)), gates r, z = sigmoid of W h + M x + b; the order is r, z, n.
+class GRUCell(AbstractGatedCell[Array]):
+    """h = (1 - z) n + z h, n = tanh(M_n x + b + r (W_n h + b_n)), gates r, z = sigmoid of W h + M x + b; order r, z, n."""
 
-    Attributes:
-        hidden: W (3 width, width).
-        inputs: M (3 width, inputs).
-        hidden_bias: (3 width,).
-        input_bias: (3 width,).
-    """
-
-    hidden: AbstractWeight
-    inputs: AbstractWeight
-    hidden_bias: Float[Array, " gates"]
-    input_bias: Float[Array, " gates"]
-
-    def __check_init__(self):
-        check_gates(self.hidden, self.inputs, 3)
-
-    @classmethod
-    def init(cls, key: PRNGKeyArray, width: int, inputs: int) -> "GRUCell":
-        """Everything uniform in ± 1/sqrt(width), the default of torch."""
-        return cls(*uniform_gates(key, 3, width, inputs))
+    gates: ClassVar[int] = 3
 
     def start(self, batch: tuple[int, ...]) -> Float[Array, "*batch width"]:
         """Zero."""
@@ -218,18 +214,6 @@ class GRUCell(AbstractCell[Array]):
     def output(self, state: Float[Array, "*batch width"]) -> Float[Array, "*batch width"]:
         """The state itself."""
         return state
-
-
-def uniform_gates(key: PRNGKeyArray, gates: int, width: int, inputs: int) -> tuple[Dense, Dense, Array, Array]:
-    """(hidden, inputs, hidden_bias, input_bias), uniform in ± 1/sqrt(width); UsageError for sizes below 1."""
-    if min(width, inputs) < 1:
-        raise UsageError(f"Sizes of a recurrent cell must be at least 1, got width {width} and inputs {inputs}.")
-    shapes = ((gates * width, width), (gates * width, inputs), (gates * width,), (gates * width,))
-    bound = width**-0.5
-    arrays = [
-        jax.random.uniform(k, s, minval=-bound, maxval=bound) for k, s in zip(jax.random.split(key, 4), shapes, strict=True)
-    ]
-    return Dense(arrays[0]), Dense(arrays[1]), arrays[2], arrays[3]
 
 
 def check_gates(hidden: AbstractWeight, inputs: AbstractWeight, gates: int) -> None:

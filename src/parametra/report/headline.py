@@ -46,6 +46,12 @@ TILES: dict[str, tuple[tuple[str, str], ...]] = {
         ("variance of the ensemble over predicted", r"ensemble: variance"),
         ("test error of kernel regression", r"regression with the ntk: test error"),
     ),
+    "spectral": (
+        ("copy task, time to the goal", r"copying.*spectral, time to the goal"),
+        ("copy task, times faster than LSTM", r"copying.*times faster than lstm"),
+        ("deepest network, test accuracy", r"layers of \w+, spectral: test accuracy"),
+        ("deepest network, spread of gradients", r"layers of \w+, spectral: largest over smallest"),
+    ),
     "symmetry": (
         ("test error less that of equal time", r"images.*hadamard.*equal time"),
         ("test error less that of equal parameters", r"images.*hadamard.*equal parameters"),

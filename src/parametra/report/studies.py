@@ -12,6 +12,7 @@ STUDIES: dict[str, tuple[str, ...]] = {
         *("world", "comparison", "chance", "rain", "variability", "waves", "energy", "skill", "ceiling", "drift", "budgets"),
         *("speed", "configuration", "limits"),
     ),
+    "spectral": ("memory", "pixels", "words", "depth", "spectra", "margins", "speed", "configuration"),
     "wide": ("curves", "width", "distribution", "montecarlo", "speed", "configuration"),
     "symmetry": ("images", "language", "counts", "universal", "speed", "configuration"),
     "extrapolation": ("bifurcation", "landmarks", "designs", "others", "subgrid", "speed", "configuration", "reservations"),

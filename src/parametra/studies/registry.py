@@ -6,7 +6,7 @@ import importlib
 from parametra.core.errors import UsageError
 from parametra.studies.base import Study
 
-STUDIES = {name: f"parametra.studies.{name}" for name in ("climate", "extrapolation", "symmetry", "wide")}
+STUDIES = {name: f"parametra.studies.{name}" for name in ("climate", "extrapolation", "spectral", "symmetry", "wide")}
 
 
 def find(name: str) -> Study:

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, PRNGKeyArray
 
-from parametra.core.errors import UsageError
+from parametra.weights.between import BetweenButterflies, complex_product
 from parametra.weights.butterflies import AbstractTransform, check_divisible
 from parametra.weights.dense import Dense
 from parametra.weights.initialisers import glorot_uniform
@@ -15,7 +13,7 @@ from parametra.weights.plan import Plan, dense_plan
 from parametra.weights.weight import AbstractWeight
 
 
-class GroupWeight(AbstractWeight):
+class GroupWeight(BetweenButterflies[AbstractWeight], AbstractWeight):
     """W = S diag(P_0, ..., P_{k-1}) A: 1/k of the numbers and of the multiplications, full rank.
 
     The blocks may be weights of any kind: packed symmetric ones make W symmetric too, spectral ones give it known singular
@@ -25,12 +23,6 @@ class GroupWeight(AbstractWeight):
         blocks: k weights of shape (outputs/k, inputs/k).
         transform: A and S: `Walsh(k)`, `Reversal()` or `Fourier(k)`.
     """
-
-    blocks: tuple[AbstractWeight, ...]
-    transform: AbstractTransform = eqx.field(static=True)
-
-    def __check_init__(self):
-        check_blocks(tuple(block.shape for block in self.blocks), self.transform)
 
     @classmethod
     def from_dense(
@@ -57,12 +49,6 @@ class GroupWeight(AbstractWeight):
         matrix = initialiser(key, outputs, inputs)  # its mean over the group has 1/k of the variance
         return cls.from_dense(matrix * jnp.asarray(transform.order**0.5, matrix.dtype), transform, block)
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(outputs, inputs)."""
-        rows, columns = self.blocks[0].shape
-        return self.transform.order * rows, self.transform.order * columns
-
     def unwrap(self) -> Float[Array, "outputs inputs"]:
         """The dense matrix: sums of blocks, no product."""
         # paramax unwraps from the inside out: its blocks are arrays by the time it comes here.
@@ -70,18 +56,7 @@ class GroupWeight(AbstractWeight):
 
     def apply(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """Butterfly, k small products, butterfly."""
-        chunks = self.transform.analyse(jnp.split(x, self.transform.order, axis=-1))
-        products = [self._product(own, chunk) for own, chunk in zip(self.transform.frequencies, chunks, strict=True)]
-        return jnp.concatenate(self.transform.synthesise(products), axis=-1)
-
-    @property
-    def structured(self) -> bool:
-        """Always."""
-        return True
-
-    def resolved(self) -> "GroupWeight":
-        """The same with its blocks resolved."""
-        return GroupWeight(tuple(block.resolved() for block in self.blocks), self.transform)
+        return self.between(x, self._product)
 
     def plan(self, rows: int = 1) -> Plan:
         """K products of blocks (three for a complex pair of dense ones), and the additions of the butterflies."""
@@ -114,9 +89,7 @@ class GroupWeight(AbstractWeight):
     def inverse_apply(self, y: Float[Array, "*batch outputs"]) -> Float[Array, "*batch inputs"]:
         """The same butterflies around the inverses of the blocks; UsageError if W is not square."""
         self._need_square("inverse")
-        chunks = self.transform.analyse(jnp.split(y, self.transform.order, axis=-1))
-        solved = [self._solve(own, chunk) for own, chunk in zip(self.transform.frequencies, chunks, strict=True)]
-        return jnp.concatenate(self.transform.synthesise(solved), axis=-1) / self.transform.gain**2
+        return self.between(y, self._solve) / self.transform.gain**2
 
     def _product(self, own: tuple[int, ...], chunk: Inexact[Array, "*batch chunk"]) -> Inexact[Array, "*batch rows"]:
         if len(own) == 1:
@@ -150,27 +123,3 @@ class GroupWeight(AbstractWeight):
     def _need_square(self, what: str) -> None:
         if self.shape[0] != self.shape[1]:
             raise self.no_closed_form(what, "a square weight")
-
-
-def complex_product(
-    real: Callable[[Array], Array],
-    imag: Callable[[Array], Array],
-    together: Callable[[Array], Array] | None,
-    x: Inexact[Array, "..."],
-) -> Inexact[Array, "..."]:
-    """(R + i I) x by three real products if R + I is at hand (Gauss), else by four, two at a time."""
-    if together is not None:
-        a, b, c = real(x.real), imag(x.imag), together(x.real + x.imag)
-        return jax.lax.complex(a - b, c - a - b)
-    both = jnp.stack([x.real, x.imag])
-    r, i = real(both), imag(both)
-    return jax.lax.complex(r[0] - i[1], r[1] + i[0])
-
-
-def check_blocks(shapes: tuple[tuple[int, ...], ...], transform: AbstractTransform) -> None:
-    """UsageError unless there are `order` blocks of one shape."""
-    if len(shapes) != transform.order or len(set(shapes)) != 1:
-        raise UsageError(
-            f"A group weight of order {transform.order} needs as many blocks of one shape, got {list(shapes)}. Likely cause: "
-            "blocks made for another group. Remedy: from_dense or init."
-        )

@@ -2,30 +2,23 @@
 
 from collections.abc import Callable
 
-import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
+from parametra.weights.between import BetweenButterflies, complex_product
 from parametra.weights.butterflies import AbstractTransform
-from parametra.weights.group import check_blocks, complex_product
 from parametra.weights.kernel import AbstractKernel, Padding
 from parametra.weights.plan import Plan, dense_plan
 from parametra.weights.tap_kernel import TapKernel
 
 
-class GroupKernel(AbstractKernel):
+class GroupKernel(BetweenButterflies[AbstractKernel], AbstractKernel):
     """Every tap is S diag(P_0, ..., P_{k-1}) A; the butterflies act on the channels once, not on every tap.
 
     Attributes:
         blocks: k kernels of shape (outputs/k, inputs/k, *window).
         transform: A and S: `Walsh(k)`, `Reversal()` or `Fourier(k)`.
     """
-
-    blocks: tuple[AbstractKernel, ...]
-    transform: AbstractTransform = eqx.field(static=True)
-
-    def __check_init__(self):
-        check_blocks(tuple(block.shape for block in self.blocks), self.transform)
 
     @classmethod
     def from_dense(
@@ -38,12 +31,6 @@ class GroupKernel(AbstractKernel):
         parts = transform.project(jnp.moveaxis(kernel, (0, 1), (-2, -1)))
         return cls(tuple(block(jnp.moveaxis(part, (-2, -1), (0, 1))) for part in parts), transform)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(outputs, inputs, *window)."""
-        rows, columns, *window = self.blocks[0].shape
-        return (self.transform.order * rows, self.transform.order * columns, *window)
-
     def taps(self) -> Float[Array, "*window inputs outputs"]:
         """The dense kernel."""
         # paramax unwraps from the inside out: its blocks are arrays (outputs, inputs, *window) by the time it comes here.
@@ -55,23 +42,14 @@ class GroupKernel(AbstractKernel):
         self, x: Float[Array, "batch *space inputs"], strides=1, padding: Padding = "SAME"
     ) -> Float[Array, "batch *out outputs"]:
         """Butterfly, k small convolutions, butterfly."""
-        chunks = self.transform.analyse(jnp.split(x, self.transform.order, axis=-1))
-        products = []
-        for own, chunk in zip(self.transform.frequencies, chunks, strict=True):
+
+        def act(own: tuple[int, ...], chunk: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
             parts = [lambda v, block=self.blocks[index]: block.apply(v, strides, padding) for index in own]
-            products.append(
-                parts[0](chunk) if len(own) == 1 else complex_product(_batchwise(parts[0]), _batchwise(parts[1]), None, chunk)
-            )
-        return jnp.concatenate(self.transform.synthesise(products), axis=-1)
+            if len(own) == 1:
+                return parts[0](chunk)
+            return complex_product(_batchwise(parts[0]), _batchwise(parts[1]), None, chunk)
 
-    @property
-    def structured(self) -> bool:
-        """Always."""
-        return True
-
-    def resolved(self) -> "GroupKernel":
-        """The same with its blocks resolved."""
-        return GroupKernel(tuple(block.resolved() for block in self.blocks), self.transform)
+        return self.between(x, act)
 
     def plan(self, rows: int = 1) -> Plan:
         """K small convolutions (four for a complex pair), and the additions of the butterflies at as many positions."""

@@ -49,15 +49,11 @@ def _forward(x: Rows, parts: Parts, layout: Layout) -> tuple[Rows, tuple]:
 def _backward(layout: Layout, saved: tuple, g: Rows) -> tuple[Rows, Parts]:
     x, parts, blocks = saved
     m, level = layout.inner, levels_multiplied(layout, x.shape[0])
-    outer = _outer_vector if x.shape[0] == 1 else _outer
-    twice_x, twice_g = jnp.concatenate([x, ROOT_HALF * g]), jnp.concatenate([ROOT_HALF * g, x])
-    tiles = []
-    for depth in range(level):
-        xs, gs = (jnp.split(v[:, :m], 2 << depth, axis=1) for v in (twice_x, twice_g))
-        tiles.append(outer(xs[0::2], gs[1::2]))
-    inner = outer(*(jnp.split(v[:, :m], 1 << level, axis=1) for v in (x, g)))
+    outer, diagonal = (_outer_vector, _diagonal_vector) if x.shape[0] == 1 else (_outer, _diagonal)
+    tiles = [outer(x[:, :m], g[:, :m], 1 << depth) for depth in range(level)]
+    inner = diagonal(x[:, :m], g[:, :m], 1 << level)
     more, triangles = split_blocks(jax.lax.optimization_barrier(inner), layout.levels - level)
-    border = twice_x[:, m:].T @ twice_g[:, :m]
+    border = ROOT_HALF * (x[:, m:].T @ g[:, :m] + g[:, m:].T @ x[:, :m])
     corner = close_corner(x[:, m:].T @ g[:, m:])
     return _product(g, parts, blocks, layout, level, _way(g)), Parts((*tiles, *more), triangles, border, corner)
 
@@ -90,31 +86,40 @@ def _multiply(x: Rows, blocks: Array, tiles: tuple[Array, ...], scaled: Rows) ->
 
 
 def _multiply_vector(x: Rows, triangles: Array, tiles: tuple[Array, ...], scaled: Rows) -> Rows:
-    pairs, size, width = triangles.shape
-    # A gather: of the few entries on the diagonal it is faster than the transposes that serve for whole blocks.
-    places, factors = _gathered(size)
-    opened = triangles.reshape(pairs, size * width)[:, places] * factors.astype(x.dtype)
-    y = jnp.einsum("pkij,pkj->pki", opened, x.reshape(pairs, 2, size)).reshape(-1)
+    pairs, size, _ = triangles.shape
+    halves = _half_triangles(size)  # neither mirrored nor gathered: each triangle is read from both sides, like a tile
+    both = jnp.stack([triangles[:, :, 1:], triangles[:, :, :-1]], 1)
+    opened = jnp.where(halves == 0, 0, both * halves.astype(x.dtype))
+    own = x.reshape(pairs, 2, size)
+    pieces = [jnp.einsum("pkij,pkj->pki", opened, own) + jnp.einsum("pkij,pki->pkj", opened, own)]
     for level in tiles:
-        halves = scaled.reshape(level.shape[0], 2, level.shape[1])
-        up, down = jnp.einsum("bij,bj->bi", level, halves[:, 1]), jnp.einsum("bij,bi->bj", level, halves[:, 0])
-        y = y + jnp.stack([up, down], 1).reshape(-1)
-    return y[None]
+        first, second = jnp.unstack(scaled.reshape(level.shape[0], 2, level.shape[1]), axis=1)
+        pieces.append(jnp.stack([jnp.einsum("bij,bj->bi", level, second), jnp.einsum("bij,bi->bj", level, first)], 1))
+    return functools.reduce(jnp.add, [piece.reshape(1, -1) for piece in pieces])
 
 
-def _outer(a: list[Array], b: list[Array]) -> Float[Array, "blocks i j"]:
-    return jnp.stack([left.T @ right for left, right in zip(a, b, strict=True)])
+def _outer(x: Rows, g: Rows, count: int) -> Float[Array, "count side side"]:
+    left, right = jnp.concatenate([x, ROOT_HALF * g]), jnp.concatenate([ROOT_HALF * g, x])
+    lefts, rights = jnp.split(left, 2 * count, axis=1)[0::2], jnp.split(right, 2 * count, axis=1)[1::2]
+    return jnp.stack([a.T @ b for a, b in zip(lefts, rights, strict=True)])
 
 
-def _outer_vector(a: list[Array], b: list[Array]) -> Float[Array, "blocks i j"]:
-    left, right = jnp.stack(a), jnp.stack(b)  # (blocks, 1 or 2 uses, side): sums of a term or two, not a matrix product
-    return functools.reduce(jnp.add, [left[:, k, :, None] * right[:, k, None, :] for k in range(left.shape[1])])
+def _diagonal(x: Rows, g: Rows, count: int) -> Float[Array, "count side side"]:
+    return jnp.stack([a.T @ b for a, b in zip(jnp.split(x, count, axis=1), jnp.split(g, count, axis=1), strict=True)])
+
+
+def _outer_vector(x: Rows, g: Rows, count: int) -> Float[Array, "count side side"]:
+    # Sums of two terms, not a matrix product: one pass, limited by what it writes.
+    (x1, x2), (g1, g2) = (jnp.unstack(v.reshape(count, 2, -1), axis=1) for v in (x, ROOT_HALF * g))
+    return x1[:, :, None] * g2[:, None, :] + g1[:, :, None] * x2[:, None, :]
+
+
+def _diagonal_vector(x: Rows, g: Rows, count: int) -> Float[Array, "count side side"]:
+    return x.reshape(count, -1, 1) * g.reshape(count, 1, -1)
 
 
 @functools.lru_cache
-def _gathered(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where in a rectangle (size, size + 1) entry (i, j) of its two triangles is kept, and what it is multiplied by."""
-    i, j = np.arange(size)[:, None], np.arange(size)
-    low, high = np.minimum(i, j), np.maximum(i, j)
-    places = np.stack([low * (size + 1) + high + 1, high * (size + 1) + low]).astype(np.int32)
-    return places, np.where(i == j, 1.0, ROOT_HALF)
+def _half_triangles(size: int) -> np.ndarray:
+    """What the upper and the lower triangle of a pair are multiplied by so that each plus its mirror image is the tile."""
+    upper = np.triu(np.full((size, size), ROOT_HALF), 1) + 0.5 * np.eye(size)
+    return np.stack([upper, upper.T])

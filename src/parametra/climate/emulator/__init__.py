@@ -8,6 +8,9 @@
 | `train`, `train_many`, `train_linear` | fit one seed, several side by side, or a linear regression |
 | `predict`, `predict_vectors`, `vectors_to_fields` | a network's word on recorded columns |
 | `TimeMean` | the null closure |
+| `StochasticEmulator`, `StochasticConfig`, `train_stochastic` | noise around a network, trained by CRPS |
+| `draw`, `ensemble_scores`, `EnsembleScores` | draws of it, and CRPS, spread over error, variance ratio |
+| `save_stochastic`, `load_stochastic` | its file |
 | `save_emulator`, `load_emulator` | safetensors with a header that is enough elsewhere |
 | `column_residuals` | what does not close, in float64 |
 | `Inputs`, `Outputs`, `InputScaling`, `Limits` | the parts |
@@ -19,12 +22,18 @@ if TYPE_CHECKING:
     from parametra.climate.emulator.climatology import TimeMean as TimeMean
     from parametra.climate.emulator.config import NETWORKS as NETWORKS
     from parametra.climate.emulator.config import EmulatorConfig as EmulatorConfig
+    from parametra.climate.emulator.config import StochasticConfig as StochasticConfig
     from parametra.climate.emulator.dataset import ColumnDataset as ColumnDataset
     from parametra.climate.emulator.dataset import column_dataset as column_dataset
     from parametra.climate.emulator.dataset import stretch as stretch
     from parametra.climate.emulator.emulator import Emulator as Emulator
+    from parametra.climate.emulator.ensemble import EnsembleScores as EnsembleScores
+    from parametra.climate.emulator.ensemble import draw as draw
+    from parametra.climate.emulator.ensemble import ensemble_scores as ensemble_scores
     from parametra.climate.emulator.files import load_emulator as load_emulator
+    from parametra.climate.emulator.files import load_stochastic as load_stochastic
     from parametra.climate.emulator.files import save_emulator as save_emulator
+    from parametra.climate.emulator.files import save_stochastic as save_stochastic
     from parametra.climate.emulator.limits import Limits as Limits
     from parametra.climate.emulator.prediction import predict as predict
     from parametra.climate.emulator.prediction import predict_vectors as predict_vectors
@@ -32,6 +41,8 @@ if TYPE_CHECKING:
     from parametra.climate.emulator.residuals import column_residuals as column_residuals
     from parametra.climate.emulator.scaling import InputScaling as InputScaling
     from parametra.climate.emulator.scaling import input_scaling as input_scaling
+    from parametra.climate.emulator.stochastic import StochasticEmulator as StochasticEmulator
+    from parametra.climate.emulator.stochastic import train_stochastic as train_stochastic
     from parametra.climate.emulator.training import train as train
     from parametra.climate.emulator.training import train_linear as train_linear
     from parametra.climate.emulator.training import train_many as train_many
@@ -46,12 +57,18 @@ else:
             "TimeMean": "climatology",
             "NETWORKS": "config",
             "EmulatorConfig": "config",
+            "StochasticConfig": "config",
             "ColumnDataset": "dataset",
             "column_dataset": "dataset",
             "stretch": "dataset",
             "Emulator": "emulator",
+            "EnsembleScores": "ensemble",
+            "draw": "ensemble",
+            "ensemble_scores": "ensemble",
             "load_emulator": "files",
+            "load_stochastic": "files",
             "save_emulator": "files",
+            "save_stochastic": "files",
             "Limits": "limits",
             "predict": "prediction",
             "predict_vectors": "prediction",
@@ -59,6 +76,8 @@ else:
             "column_residuals": "residuals",
             "InputScaling": "scaling",
             "input_scaling": "scaling",
+            "StochasticEmulator": "stochastic",
+            "train_stochastic": "stochastic",
             "train": "training",
             "train_linear": "training",
             "train_many": "training",

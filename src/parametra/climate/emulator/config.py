@@ -16,12 +16,22 @@ class EmulatorConfig(Config):
     depth: int = Field(default=5, ge=0, description="hidden layers")
     width: int = Field(default=128, ge=1, description="units of each hidden layer")
     activation: Literal["leaky_relu", "relu", "tanh", "gelu"] = Field(default="leaky_relu", description="nonlinearity")
+    inputs: Literal["plain", "invariant"] = Field(default="plain", description="what the network sees; see emulator/invariant.py")
     norm: Literal["max_rs", "variable", "feature"] = Field(default="variable", description="scale of the inputs")
     mirror: bool = Field(default=True, description="learn every column in its mirror image too, wind reversed")
     dry_levels: int = Field(default=5, ge=0, description="top layers without moistening; 5 of 20: above sigma 0.18")
     conservation: bool = Field(default=True, description="hard layer that closes column water and energy")
     clip: bool = Field(default=True, description="hold inputs within the training range")
     fit: FitConfig = Field(default=FitConfig(), description="epochs, batch size, learning rate")
+
+
+class StochasticConfig(Config):
+    """The noise around a network, and how its amplitude is trained."""
+
+    modes: int = Field(default=20, ge=1, description="leading patterns of the residuals that are drawn")
+    depth: int = Field(default=2, ge=0, description="hidden layers of the network of amplitudes")
+    width: int = Field(default=64, ge=1, description="units of each of them")
+    fit: FitConfig = Field(default=FitConfig(epochs=4), description="epochs, batch size, learning rate")
 
 
 # "9x256" with epochs=18 and schedule="step" is the network of Rasp, Pritchard & Gentine (2018): 567,361 parameters at 30 levels.

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from parametra.climate.columns import ColumnFluxes, ColumnForcing, ColumnState, ColumnTendency
 from parametra.climate.emulator.conservation import conserve
+from parametra.climate.emulator.invariant import require_view, view
 from parametra.climate.emulator.limits import Limits
 from parametra.climate.emulator.scaling import InputScaling
 from parametra.climate.emulator.vectors import INPUTS, OUTPUTS, Inputs, Outputs, output_factors, size
@@ -27,6 +28,7 @@ class Emulator(eqx.Module):
         limits: physical limits, always applied.
         conservation: whether the conservation layer is on.
         clip: whether inputs are held within the training range.
+        inputs: "plain" where the network sees the columns as they are, "invariant" for the view of `invariant`.
     """
 
     scaling: InputScaling
@@ -36,8 +38,10 @@ class Emulator(eqx.Module):
     limits: Limits = Limits()
     conservation: bool = eqx.field(static=True, default=True)
     clip: bool = eqx.field(static=True, default=True)
+    inputs: str = eqx.field(static=True, default="plain")
 
     def __check_init__(self):
+        require_view(self.inputs)
         layers = self.network.layers if isinstance(self.network, MLP) else (self.network,)
         found = layers[0].weight.shape[1], layers[-1].weight.shape[0]
         wanted = size(INPUTS, self.levels), size(OUTPUTS, self.levels)
@@ -68,13 +72,24 @@ class Emulator(eqx.Module):
     def outputs(self, inputs: Inputs, time_step: float | None = None) -> Outputs:
         """What the network says of these columns, within the limits and, if that is on, conserving; `time_step` [s]."""
         time_step = self.time_step if time_step is None else time_step
-        outputs = self.limits(inputs, self.raw(inputs), time_step)
-        return conserve(inputs, outputs, self.limits, self.sigma_half, time_step) if self.conservation else outputs
+        return self.lawful(inputs, self.raw(inputs), time_step)
 
     def raw(self, inputs: Inputs) -> Outputs:
         """The network alone, normalisation inside, SI."""
-        features = self.scaling(inputs.vector(), self.clip)
-        return Outputs.from_vector(_by_blocks(self.network, features) * (1.0 / output_factors(self.levels)).astype(jnp.float32))
+        return self.in_units(_by_blocks(self.network, self.features(inputs)))
+
+    def features(self, inputs: Inputs) -> Float[Array, "column inputs"]:
+        """What the network sees of these columns, dimensionless."""
+        return self.scaling(view(self.inputs, inputs.vector(), self.sigma_half), self.clip)
+
+    def in_units(self, y: Float[Array, "column outputs"]) -> Outputs:
+        """The network's words in SI."""
+        return Outputs.from_vector(y * (1.0 / output_factors(self.levels)).astype(jnp.float32))
+
+    def lawful(self, inputs: Inputs, outputs: Outputs, time_step: float) -> Outputs:
+        """Outputs within the limits and, if that is on, conserving; `time_step` [s]."""
+        outputs = self.limits(inputs, outputs, time_step)
+        return conserve(inputs, outputs, self.limits, self.sigma_half, time_step) if self.conservation else outputs
 
     def vector(self, x: Float[Array, "column inputs"]) -> Float[Array, "column outputs"]:
         """The whole emulator as a function of one array, for export: (column, 3n + 4) to (column, 2n + 5), both SI."""

@@ -1,6 +1,6 @@
 """An emulator on disk: one safetensors file whose JSON header says all that another program needs to use it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,17 @@ import jax.numpy as jnp
 
 from parametra.climate.emulator import vectors
 from parametra.climate.emulator.emulator import Emulator
+from parametra.climate.emulator.invariant import VIEWS
 from parametra.climate.emulator.limits import DRYING_SHARE, Limits
 from parametra.climate.emulator.scaling import InputScaling
+from parametra.climate.emulator.stochastic import StochasticEmulator
 from parametra.core import constants
 from parametra.core.errors import DataError
 from parametra.networks import MLP, Linear
 from parametra.store.networks import fill_module, flatten_module, load_network, save_network
 
 FORMAT = "parametra-emulator-1"
+STOCHASTIC = "parametra-stochastic-emulator-1"
 
 
 def save_emulator(path: Path, emulator: Emulator, extra: Mapping[str, Any] | None = None) -> None:
@@ -32,14 +35,26 @@ def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
     Raises:
         DataError: absent, damaged, another kind of network, or arrays that do not fit the header.
     """
-    arrays, header = load_network(path)
-    if header.get("format") != FORMAT:
-        raise DataError(f"{path} has the format {header.get('format')!r}, not {FORMAT!r}. Remedy: a file of `save_emulator`.")
-    try:
-        skeleton = eqx.filter_eval_shape(_build, header)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"The header of {path} is incomplete: {error!r}. Remedy: save the network again.") from None
-    return fill_module(skeleton, arrays), header
+    return _load(path, FORMAT, _build, "save_emulator")
+
+
+def save_stochastic(path: Path, stochastic: StochasticEmulator, extra: Mapping[str, Any] | None = None) -> None:
+    """Write a stochastic emulator: the file of its mean, with the arrays and the header of its noise."""
+    network = stochastic.amplitude
+    noise = {
+        "modes": stochastic.memory.size,
+        "hidden": list(network.sizes[1:-1]),
+        "activation": network.activation,
+        "formula": "network output + modes @ (softplus(amplitude(features)) / ln 2 * z), "
+        "z' = memory z + sqrt(1 - memory^2) N(0, 1)",
+    }
+    header = emulator_header(stochastic.emulator) | {"format": STOCHASTIC, "noise": noise, "extra": dict(extra or {})}
+    save_network(path, flatten_module(stochastic), header)
+
+
+def load_stochastic(path: Path) -> tuple[StochasticEmulator, dict[str, Any]]:
+    """The stochastic emulator and its whole header; errors as those of `load_emulator`."""
+    return _load(path, STOCHASTIC, _build_stochastic, "save_stochastic")
 
 
 def emulator_header(emulator: Emulator) -> dict[str, Any]:
@@ -53,10 +68,11 @@ def emulator_header(emulator: Emulator) -> dict[str, Any]:
         "sigma_half": list(emulator.sigma_half),
         "time_step": emulator.time_step,
         "inputs": _describe(vectors.INPUTS, levels),
+        "view": {"kind": emulator.inputs, "formulas": dict(VIEWS[emulator.inputs])},
         "outputs": _describe(vectors.OUTPUTS, levels),
         "formula": {
             "features": "(clip(x, scaling.low, scaling.high) - scaling.mean) / scaling.scale, specific_humidity first max(., 0); "
-            "clip only if options.clip",
+            "clip only if options.clip; x is the view of the inputs",
             "layer": "y = matrix x + bias, matrix (outputs, inputs), activation after each but the last",
             "outputs": "SI value = network output / factor",
             "snow_share": "clip((rain_only - T_lowest) / (rain_only - snow_only), 0, 1)",
@@ -87,6 +103,17 @@ def emulator_header(emulator: Emulator) -> dict[str, Any]:
     }
 
 
+def _load(path: Path, form: str, build: Callable[[Mapping[str, Any]], Any], writer: str) -> tuple[Any, dict[str, Any]]:
+    arrays, header = load_network(path)
+    if header.get("format") != form:
+        raise DataError(f"{path} has the format {header.get('format')!r}, not {form!r}. Remedy: a file of `{writer}`.")
+    try:
+        skeleton = eqx.filter_eval_shape(build, header)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"The header of {path} is incomplete: {error!r}. Remedy: save the network again.") from None
+    return fill_module(skeleton, arrays), header
+
+
 def _describe(variables: tuple[vectors.Variable, ...], levels: int) -> list[dict[str, Any]]:
     return [{"name": v.name, "units": v.units, "size": levels if v.profile else 1, "factor": v.factor} for v in variables]
 
@@ -105,4 +132,12 @@ def _build(header: Mapping[str, Any]) -> Emulator:
     scaling = InputScaling(*(jnp.zeros(inputs) for _ in range(4)), norm=header["norm"])
     limits = Limits(header["limits"]["dry_levels"])
     sigma_half = tuple(header["sigma_half"])
-    return Emulator(scaling, network, sigma_half, header["time_step"], limits, options["conservation"], options["clip"])
+    kind = header["view"]["kind"] if "view" in header else "plain"  # files written before there was a choice
+    return Emulator(scaling, network, sigma_half, header["time_step"], limits, options["conservation"], options["clip"], kind)
+
+
+def _build_stochastic(header: Mapping[str, Any]) -> StochasticEmulator:
+    emulator, noise = _build(header), header["noise"]
+    inputs, outputs = (sum(part["size"] for part in header[name]) for name in ("inputs", "outputs"))
+    amplitude = MLP.init(jax.random.key(0), inputs, noise["modes"], noise["hidden"], noise["activation"])
+    return StochasticEmulator(emulator, amplitude, jnp.zeros((outputs, noise["modes"])), jnp.zeros(noise["modes"]))

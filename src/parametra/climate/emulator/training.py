@@ -12,6 +12,7 @@ from jaxtyping import Float
 from parametra.climate.emulator.config import EmulatorConfig
 from parametra.climate.emulator.dataset import ColumnDataset
 from parametra.climate.emulator.emulator import Emulator
+from parametra.climate.emulator.invariant import view_vectors
 from parametra.climate.emulator.limits import Limits
 from parametra.climate.emulator.linear import linear_regression
 from parametra.climate.emulator.scaling import InputScaling, input_scaling
@@ -96,9 +97,12 @@ def _prepare(
     for part in (data, selection):
         if part is not None and part.levels != len(sigma_half) - 1:
             raise UsageError(f"The data have {part.levels} levels, sigma_half {len(sigma_half) - 1}. Remedy: those of the host.")
-    scaling = input_scaling(data.inputs, data.levels, config.norm, config.mirror)
-    chosen = None if selection is None else (_features(scaling, selection.inputs), selection.targets)
-    return scaling, (_features(scaling, data.inputs), data.targets), chosen
+    seen = view_vectors(config.inputs, data.inputs, sigma_half)
+    scaling = input_scaling(seen, data.levels, config.norm, config.mirror)
+    chosen = None
+    if selection is not None:
+        chosen = _features(scaling, view_vectors(config.inputs, selection.inputs, sigma_half)), selection.targets
+    return scaling, (_features(scaling, seen), data.targets), chosen
 
 
 def _augment(config: EmulatorConfig, levels: int) -> Callable[[Any, jax.Array], Any] | None:
@@ -136,5 +140,5 @@ def _assemble(
 ) -> Emulator:
     return Emulator(
         scaling, network, tuple(float(s) for s in sigma_half), float(time_step),
-        Limits(config.dry_levels), config.conservation, config.clip,
+        Limits(config.dry_levels), config.conservation, config.clip, config.inputs,
     )  # fmt: skip

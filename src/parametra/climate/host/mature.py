@@ -2,8 +2,8 @@
 
 A world that starts from rest, or from a relaxation run, takes months to find its tropical winds and eddies, and a network that
 is trained before that learns a climate which then goes away. The file beside this module holds one moment of the default world
-(32 x 16 columns, 20 layers), far from any start: day 50 of the truth of a `climate/laptop` run, which itself had begun with 130 days
-of the same world with a network in the CRM's place. Another moment is stored from a run folder:
+(32 x 16 columns, 20 layers), far from any start: day 50 of the truth of a `climate/laptop` run, which itself had begun with 130
+days of the same world with a network in the CRM's place. Another moment is stored from a run folder:
 
     python -m parametra.climate.host.mature runs/climate-laptop --day 50
 

@@ -17,7 +17,8 @@ from parametra.climate.columns import ColumnFluxes, ColumnForcing, ColumnState, 
 from parametra.climate.crm import CloudModel, CRMForcing, CRMGrid, CRMMeans, CRMState, rest, run_interval
 from parametra.climate.crm.microphysics import liquid_share, saturation
 from parametra.climate.radiation import CloudOptics, RadiativeFluxes, radiate
-from parametra.core.constants import GAS_CONSTANT, GRAVITY, LATENT_HEAT_CONDENSATION, REFERENCE_PRESSURE
+from parametra.climate.thermodynamics import heights
+from parametra.core.constants import LATENT_HEAT_CONDENSATION, REFERENCE_PRESSURE
 from parametra.core.errors import UsageError
 
 
@@ -160,20 +161,6 @@ def _diagnostics(means: CRMMeans, ratio: Float[Array, " column"]) -> dict[str, F
     """Condensate and audit in the host's masses; Courant number and updraught as they are."""
     plain = ("largest_courant", "largest_updraught")
     return {name: getattr(means, name) * (1.0 if name in plain else ratio) for name in DIAGNOSTICS}
-
-
-def heights(
-    sigma_half: tuple[float, ...], temperature: Float[Array, "column level"], vapour: Float[Array, "column level"]
-) -> Float[Array, "column level"]:
-    """Hydrostatic heights of the layer centres above the surface [m], level 0 at the top."""
-    half = np.asarray(sigma_half, float)
-    centre = 0.5 * (half[1:] + half[:-1])
-    whole = np.log(half[1:] / np.maximum(half[:-1], 1e-6))
-    whole[0] = 0.0  # nothing lies above the top layer
-    virtual = temperature * (1.0 + 0.608 * vapour) * np.float32(GAS_CONSTANT / GRAVITY)
-    thickness = virtual * whole.astype(np.float32)
-    below = jnp.cumsum(thickness[:, ::-1], axis=1)[:, ::-1] - thickness
-    return below + virtual * np.log(half[1:] / centre).astype(np.float32)
 
 
 def _column_first(crm: CRMState) -> CRMState:

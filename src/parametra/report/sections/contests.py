@@ -38,7 +38,7 @@ class Contest:
     @property
     def last(self) -> np.ndarray:
         """(cell, seed) at the end."""
-        return self.scaled(self.data.score.values[:, :, -1])
+        return self.scaled(self.data.score.values[:, :, -1].astype(np.float64))
 
     def parts(self) -> tuple[Part, ...]:
         """Two fronts, two training curves at the largest width, the table of rivals."""
@@ -55,10 +55,10 @@ class Contest:
 
     def _front(self, cost: str, label: str) -> str:
         last, schemes = self.last, self.data.scheme.values
-        families = {}
+        costs, families = self.data[cost].values.astype(np.float64), {}
         for scheme in dict.fromkeys(str(name) for name in schemes):
             own = schemes == scheme
-            families[scheme] = Points(self.data[cost].values[own], last[own].mean(1), half_width(last[own]))
+            families[scheme] = Points(costs[own], last[own].mean(1), half_width(last[own]))
         return front(families, FREE, f"{self.score.capitalize()} against {label}", label, self.score)
 
     def _curves(self, name: str, label: str, scaled: Callable[[np.ndarray], np.ndarray] = lambda values: values) -> str:
@@ -68,7 +68,7 @@ class Contest:
         rivals = [int(r) for c, r in zip(data.pair_cell.values, data.pair_rival.values, strict=True) if int(c) in chosen]
         lines = {}
         for index in dict.fromkeys([*rivals, *chosen]):
-            values = scaled(data[name].values[index])
+            values = scaled(data[name].values[index].astype(np.float64))
             free = data.scheme.values[index] == FREE
             style = "dashed" if free else "line"
             lines[str(data.cell.values[index])] = Curve(values.mean(0), low=values.min(0), high=values.max(0), style=style)
@@ -78,17 +78,16 @@ class Contest:
     def _rivals(self) -> Table:
         data, last, rows = self.data, self.last, []
         names = [str(name) for name in data.cell.values]
+        size, seconds = (data[name].values.astype(np.float64) for name in ("parameters", "epoch_seconds"))
         for c, r, kind in zip(data.pair_cell.values, data.pair_rival.values, data.pair_kind.values, strict=True):
             cell, rival = int(c), int(r)
             values = self.paired(last[cell], last[rival])
             half = float(half_width(values[None])[0])
             rows.append(
                 (
-                    names[cell], str(kind), names[rival], number(last[cell].mean()), number(last[rival].mean()),
-                    f"{number(values.mean())} ± {number(half)}",
-                    f"{number(data.parameters.values[cell] / data.parameters.values[rival])}",
-                    f"{number(data.epoch_seconds.values[cell] / data.epoch_seconds.values[rival])}",
-                    duration(float(data.epoch_seconds.values[cell])),
+                    names[cell], str(kind), names[rival], number(float(last[cell].mean())), number(float(last[rival].mean())),
+                    f"{number(float(values.mean()))} ± {number(half)}",
+                    number(size[cell] / size[rival]), number(seconds[cell] / seconds[rival]), duration(seconds[cell]),
                 )
             )  # fmt: skip
         head = (

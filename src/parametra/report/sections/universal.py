@@ -37,6 +37,6 @@ def section(run: RunReader) -> Section | None:
         )  # fmt: skip
         figures.append(Figure(drawing, "Gradient and optimiser, both networks in turn in one process; the shortest step."))
         ratio = speed.images_per_second.sel(scheme=second).values / speed.images_per_second.sel(scheme=first).values
-        words = ", ".join(f"{number(r)} at {number(w)}" for r, w in zip(ratio, speed.width.values, strict=True))
+        words = ", ".join(f"{number(float(r))} at {number(float(w))}" for r, w in zip(ratio, speed.width.values, strict=True))
         parts.append(Note(f"Images a second of {second} over those of its free original: {words} channels in the first group."))
     return Section("universal", TITLE, LEAD, (Panels(tuple(figures), columns=2), *parts))

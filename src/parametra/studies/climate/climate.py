@@ -11,8 +11,8 @@ from parametra.core.errors import DataError
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
-from parametra.studies.climate.coupled import TIME_MEAN, coupled_fields, keeps_climate
-from parametra.studies.climate.training import LINEAR, network_names
+from parametra.studies.climate.coupled import controls, coupled_fields, keeps_climate
+from parametra.studies.climate.training import network_names
 from parametra.studies.climate.truth import truth_fields
 
 MEASURES = (
@@ -31,13 +31,9 @@ def score_climate(run: Run) -> dict[str, Any]:
     config, truth_config = run.config.coupled, run.config.truth
     truth = truth_fields(run, truth_config.scoring_start, truth_config.days)
     whole = truth_fields(run, truth_config.spin_up_days, truth_config.days)
-    names = ["truth", "network", LINEAR, TIME_MEAN]
     chosen = run.result("coupled")["chosen"]
-    runs = {
-        "network": coupled_fields(run, chosen),
-        LINEAR: coupled_fields(run, LINEAR),
-        TIME_MEAN: coupled_fields(run, TIME_MEAN),
-    }
+    others = controls(run.config)
+    runs = {"network": coupled_fields(run, chosen)} | {name: coupled_fields(run, name) for name in others}
     reference, record = zonal_climate(truth), zonal_climate(whole)
     late = (config.days / 2.0, config.days)
     rows = []
@@ -51,14 +47,14 @@ def score_climate(run: Run) -> dict[str, Any]:
     first, second = halves(whole)
     zonal = [record, zonal_climate(first), zonal_climate(second)]
     zonal += [_late_zonal(fields, late) for fields in runs.values()]
-    labels = ["truth", "truth_first_half", "truth_second_half", *names[1:]]
+    labels = ["truth", "truth_first_half", "truth_second_half", *runs]
     write_fields(
         run.folder.fields("zonal"),
         xr.concat(zonal, "run", join="override", coords="minimal", compat="override").assign_coords(run=labels),
     )
     _write_maps(run, truth, runs["network"])
     series = {"truth": daily_series(whole, record)}
-    series |= {name: daily_series(coupled_fields(run, name), record) for name in [*network_names(run.config), LINEAR, TIME_MEAN]}
+    series |= {name: daily_series(coupled_fields(run, name), record) for name in [*network_names(run.config), *others]}
     write_fields(run.folder.fields("drift"), drift_table(series))
     return {"metrics": rows}
 

@@ -79,6 +79,7 @@ class CoupledConfig(Config):
     selection_from: float = Field(default=20.0, ge=0.0, description="selection looks at the climate from this day on [d]")
     selection_to: float = Field(default=60.0, gt=0.0, description="and up to this one [d]")
     keeps_from: float = Field(default=120.0, ge=0.0, description="a seed keeps the climate if it has it from this day on [d]")
+    conventional: bool = Field(default=False, description="run the conventional scheme for as long, beside the null closures")
     checkpoint_days: float = Field(default=60.0, gt=0.0, description="simulated time between checkpoints [d]")
 
 

@@ -1,7 +1,8 @@
 """Stage coupled: every network drives the host in the CRM's place; the best on the selection stretch goes on for the longest.
 
-Two null closures run the same way: linear regression, and the time-mean tendencies. A candidate's crash is data; a crash of the
-chosen network stops the study.
+Two null closures run the same way: linear regression, and the time-mean tendencies; where asked for, the conventional scheme too,
+which is the control run of a world without a cloud-resolving model. A candidate's crash is data; a crash of the chosen network
+stops the study.
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from parametra.studies.climate.config import ClimateConfig
 from parametra.studies.climate.training import LINEAR, network_names
 from parametra.studies.climate.truth import checkpoint_step, last_state, truth_fields
 
-TIME_MEAN = "time-mean"
+TIME_MEAN, CONVENTIONAL = "time-mean", "conventional"
 LIMITS = {"mean_temperature": 1.5, "zonal_temperature_rms": 3.0, "precipitable_water": 0.1, "rain_profile_r": 0.9}
 
 
@@ -46,7 +47,7 @@ def run_coupled(run: Run) -> dict[str, Any]:
     crash = stops[chosen]
     if crash is not None:  # then every candidate crashed
         raise crash
-    stops |= stage.run_all(dict.fromkeys([chosen, LINEAR, TIME_MEAN], config.coupled.days))
+    stops |= stage.run_all(dict.fromkeys([chosen, *controls(config)], config.coupled.days))
     stop = stops[chosen]
     if stop is not None:
         raise stop
@@ -73,7 +74,8 @@ class _Coupled:
         self.lock, self.simulated = Lock(), {}
         length = self.config.coupled
         candidates = len(network_names(self.config)) * length.candidate_days
-        self.total_days = candidates + (length.days - length.candidate_days) + 2.0 * length.days  # all runs of this stage
+        on_and_beside = (length.days - length.candidate_days) + len(controls(self.config)) * length.days
+        self.total_days = candidates + on_and_beside  # all runs of this stage
         self.threads = 1 if jax.default_backend() != "cpu" else machine.cores()
 
     def run_all(self, lengths: dict[str, float]) -> dict[str, PhysicalStopError | None]:
@@ -140,8 +142,15 @@ class _Writer:
             self.days = []
 
 
+def controls(config: ClimateConfig) -> list[str]:
+    """Closures beside which the networks are seen: the two null closures, and the conventional scheme if it is on."""
+    return [LINEAR, TIME_MEAN, *([CONVENTIONAL] if config.coupled.conventional else [])]
+
+
 def closure_of(run: Run, name: str) -> Closure:
     """The closure of a run by name."""
+    if name == CONVENTIONAL:
+        return parts.conventional(run.config)
     if name == TIME_MEAN:
         truth = run.config.truth
         return TimeMean.of(truth_fields(run, truth.spin_up_days, truth.selection_start))
@@ -189,9 +198,10 @@ def years_per_day(step_seconds: float, time_step: float) -> float:
 
 
 def timed_closures(run: Run, host: Atmosphere) -> dict[str, Closure]:
-    """One network of every kind, the chosen one first, for timing."""
+    """One network of every kind, the chosen one first, and the conventional scheme if it is on, for timing."""
     chosen = run.result("coupled")["chosen"]
     kinds = {chosen.rpartition("-")[0]: chosen} | {
         network.name: f"{network.name}-0" for network in run.config.networks if network.name != chosen.rpartition("-")[0]
     }
+    kinds |= {CONVENTIONAL: CONVENTIONAL} if run.config.coupled.conventional else {}
     return {kind: closure_of(run, name) for kind, name in kinds.items()}

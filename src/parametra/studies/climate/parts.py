@@ -17,6 +17,7 @@ from parametra.climate.diagnostics.summary import HISTOGRAM
 from parametra.climate.grid import ColumnGrid
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.climate.radiation import CloudOptics
+from parametra.climate.schemes.conventional import Conventional
 from parametra.climate.schemes.multiscale import Multiscale
 from parametra.core.constants import GRAVITY, SOLAR_CONSTANT
 from parametra.core.files import atomic_path
@@ -39,6 +40,13 @@ def multiscale(config: ClimateConfig) -> Multiscale:
     crm = config.crm
     optics = CloudOptics(**config.optics.model_dump())
     return Multiscale.build(config.host.sigma_half, crm.columns, crm.spacing, crm.time_step, optics)
+
+
+def conventional(config: ClimateConfig) -> Conventional:
+    """The conventional scheme on the host's layers, with the truth's optics and the host's sea."""
+    sea = config.host.surface
+    optics = CloudOptics(**config.optics.model_dump())
+    return Conventional(tuple(config.host.sigma_half), optics, drag=sea.drag, gustiness=sea.gustiness)
 
 
 def in_blocks(config: ClimateConfig, scheme: Closure) -> Closure:

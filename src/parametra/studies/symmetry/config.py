@@ -62,17 +62,22 @@ class LanguageConfig(Config):
 class ThroughputConfig(Config):
     """Images a second in training."""
 
-    widths: tuple[int, ...] = Field(default=(16, 64), min_length=1, description="channels of the first group")
+    widths: tuple[int, ...] = Field(default=(16, 64), description="channels of the first group")
     side: int = Field(default=32, ge=4, description="pixels of a side")
     batch: int = Field(default=16, ge=1, description="images of a step")
     repeats: int = Field(default=5, ge=1, description="steps of each network, in turn")
     scheme: ImageScheme = Field(default="hadamard-4", description="symmetry beside the free network")
 
 
+CountedNetwork = Literal[
+    "ResNet-50", "ResNet-101", "WRN-28-10, bottleneck", "WRN-40-10, bottleneck", "LSTM-650 x 2, 10 000 words"
+]
+
+
 class UniversalConfig(Config):
     """Networks of one hidden layer."""
 
-    widths: tuple[int, ...] = Field(default=(8, 32, 128), min_length=2, description="hidden units")
+    widths: tuple[int, ...] = Field(default=(8, 32, 128), min_length=1, description="hidden units")
     samples: int = Field(default=4096, ge=16, description="points of the square that are fitted")
     steps: int = Field(default=3000, ge=10, description="steps of Adam")
     learning_rate: float = Field(default=1e-2, gt=0, description="at the start; falls like a cosine")
@@ -85,6 +90,12 @@ class SymmetryConfig(Config):
     seed: int = Field(default=0, ge=0, description="of every random number")
     judged: bool = Field(default=True, description="whether figures have targets; too small a run should not be judged")
     data: DataConfig = DataConfig()
+    counted: tuple[CountedNetwork, ...] = Field(
+        default=(
+            "ResNet-50", "ResNet-101", "WRN-28-10, bottleneck", "WRN-40-10, bottleneck", "LSTM-650 x 2, 10 000 words",
+        ),
+        min_length=1, description="networks of practice whose parameters and FLOPs are counted",
+    )  # fmt: skip
     universal: UniversalConfig = UniversalConfig()
     throughput: ThroughputConfig = ThroughputConfig()
     images: ImagesConfig = ImagesConfig()

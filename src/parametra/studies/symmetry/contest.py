@@ -66,6 +66,11 @@ class Contest:
 
     def hold(self) -> dict[tuple[Cell, str], Cell]:
         """Train everything that is not trained yet; the rivals: (network with a symmetry, kind) -> network of free weights."""
+        if self.epochs < 2:
+            raise UsageError(
+                f"{self.stage}.recipe.epochs is {self.epochs}, but the first epoch holds the compilation: a rival of equal time "
+                "needs a second one. Remedy: 2 or more."
+            )
         for line in self.run.folder.events("epoch"):
             if line["stage"] == self.stage:
                 self._note(line)

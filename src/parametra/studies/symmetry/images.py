@@ -55,23 +55,26 @@ def trainer(run: Run, data: Images) -> Callable[[Cell, int, Callable[[EpochRecor
     settings = config.images
     mean, deviation = data.moments()
 
-    def scaled(images: Array) -> Array:
-        return (images.astype(jnp.float32) - mean) / deviation
+    def scaled(images: Array, network: Any) -> Array:
+        precision = network.norm.scale.dtype
+        return ((images.astype(jnp.float32) - mean) / deviation).astype(precision)
 
     def loss(network: Any, batch: tuple[Array, Array]) -> Array:
         images, labels = batch
-        return cross_entropy(network(scaled(images)), labels) + penalty(network)
+        return cross_entropy(network(scaled(images, network)), labels) + penalty(network)
 
     @eqx.filter_jit
     def wrong(network: Any, images: Array, labels: Array) -> Array:
-        return jnp.sum(jnp.argmax(network(scaled(images)), -1) != labels)
+        return jnp.sum(jnp.argmax(network(scaled(images, network)), -1) != labels)
 
     blocks = [slice(start, start + BATCH) for start in range(0, len(data.test), BATCH)]
     change = partial(augmented, settings) if settings.augment else None
+    # made inside one compiled call, the same for all seeds: one operation after the other takes longer than training
+    make = lru_cache(lambda cell: eqx.filter_jit(_maker(settings, data, cell)))
 
     def train(cell: Cell, seed: int, told: Callable[[EpochRecord, float], None]) -> None:
         key = jax.random.fold_in(jax.random.key(config.seed), seed)
-        network = image_network(settings, cell.width, cell.scheme, data.train.shape[-1], data.classes, key)
+        network = make(cell)(key)
 
         def on_epoch(record: EpochRecord, network: Any) -> None:
             parts = ((jnp.asarray(data.test[part]), jnp.asarray(data.test_labels[part])) for part in blocks)
@@ -99,8 +102,11 @@ def augmented(settings: ImagesConfig, batch: tuple[Array, Array], key: PRNGKeyAr
 
 
 def _shapes(settings: ImagesConfig, data: Images, cell: Cell) -> Any:
-    make = partial(image_network, settings, cell.width, cell.scheme, data.train.shape[-1], data.classes)
-    return eqx.filter_eval_shape(make, jax.random.key(0))
+    return eqx.filter_eval_shape(_maker(settings, data, cell), jax.random.key(0))
+
+
+def _maker(settings: ImagesConfig, data: Images, cell: Cell) -> Callable[[PRNGKeyArray], Any]:
+    return partial(image_network, settings, cell.width, cell.scheme, data.train.shape[-1], data.classes)
 
 
 def _rows(config: SymmetryConfig, contest: Contest, rivals: dict[tuple[Cell, str], Cell], data: Images) -> list[Metric]:

@@ -67,10 +67,11 @@ def trainer(run: Run, text: Text) -> Callable[[Cell, int, Callable[[EpochRecord,
     length = min(LONG, len(words))
     pieces = [slice(start, start + length) for start in range(0, len(words) - length + 1, length)]
     judge = eqx.filter_jit(loss)
+    make = lru_cache(lambda cell: eqx.filter_jit(_maker(settings, text, cell)))  # one compiled call for all seeds
 
     def train(cell: Cell, seed: int, told: Callable[[EpochRecord, float], None]) -> None:
         key = jax.random.fold_in(jax.random.key(config.seed), 1000 + seed)
-        model = language_model(settings, cell.width, cell.scheme, len(text.vocabulary), key)
+        model = make(cell)(key)
 
         def on_epoch(record: EpochRecord, model: LanguageModel) -> None:
             states, total = model.start(words.shape[1]), []
@@ -89,8 +90,11 @@ def trainer(run: Run, text: Text) -> Callable[[Cell, int, Callable[[EpochRecord,
 
 
 def _shapes(settings: LanguageConfig, text: Text, cell: Cell) -> Any:
-    make = partial(language_model, settings, cell.width, cell.scheme, len(text.vocabulary))
-    return eqx.filter_eval_shape(make, jax.random.key(0))
+    return eqx.filter_eval_shape(_maker(settings, text, cell), jax.random.key(0))
+
+
+def _maker(settings: LanguageConfig, text: Text, cell: Cell) -> Callable[[PRNGKeyArray], Any]:
+    return partial(language_model, settings, cell.width, cell.scheme, len(text.vocabulary))
 
 
 def _rows(config: SymmetryConfig, contest: Contest, rivals: dict[tuple[Cell, str], Cell], text: Text) -> list[Metric]:

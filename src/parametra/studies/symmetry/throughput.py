@@ -1,6 +1,8 @@
 """Stage throughput: images a second in training, a network with a symmetry and its free original in turn in one process."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -8,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jaxtyping import PRNGKeyArray
 
 from parametra.learn import RecipeConfig, cross_entropy, make_optimiser
 from parametra.store.fields import write_fields
@@ -25,6 +28,8 @@ def run_throughput(run: Run) -> dict[str, Any]:
     """Steps of both networks at every width, gradient and optimiser included; the shortest of each counts."""
     config: SymmetryConfig = run.config
     settings = config.throughput
+    if not settings.widths:
+        return {"metrics": []}
     speed, flops, rows = np.zeros((len(settings.widths), 2)), np.zeros((len(settings.widths), 2)), []
     schemes = (DENSE, settings.scheme)
     for i, width in enumerate(settings.widths):
@@ -64,12 +69,16 @@ def run_throughput(run: Run) -> dict[str, Any]:
 
 
 def _network(settings: ImagesConfig, width: int, scheme: str) -> Any:
-    return eqx.filter_eval_shape(lambda key: image_network(settings, width, scheme, 3, CLASSES, key), jax.random.key(0))
+    return eqx.filter_eval_shape(_maker(settings, width, scheme), jax.random.key(0))
+
+
+def _maker(settings: ImagesConfig, width: int, scheme: str) -> Callable[[PRNGKeyArray], Any]:
+    return partial(image_network, settings, width, scheme, 3, CLASSES)
 
 
 def step_of(settings: ImagesConfig, width: int, scheme: str, side: int, batch: int) -> Any:
     """A compiled training step, already run once, that one calls again and again."""
-    network = image_network(settings, width, scheme, 3, CLASSES, jax.random.key(0))
+    network = eqx.filter_jit(_maker(settings, width, scheme))(jax.random.key(0))
     params, static = eqx.partition(network, eqx.is_inexact_array)
     optimiser = make_optimiser(RECIPE, 1)
     images = jax.random.normal(jax.random.key(1), (batch, side, side, 3))

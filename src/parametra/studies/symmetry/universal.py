@@ -6,6 +6,7 @@ without padding see only the sum of the chunks; sin π(x₁ - x₂) has mean zer
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -75,7 +76,8 @@ def errors(kind: str, width: int, settings: UniversalConfig, seed: int) -> np.nd
     recipe = RecipeConfig(
         epochs=max(1, settings.steps * batch // len(x)), batch_size=batch, learning_rate=settings.learning_rate, chunk=1000
     )
-    models = [shallow(kind, width, key) for key in keys]
+    make = eqx.filter_jit(partial(shallow, kind, width))
+    models = [make(key) for key in keys]
     trained, _ = fit_many(models, mean_squared_error, (x, target(x).astype(np.float32)), recipe, keys)
     truth = target(x_test)
     rests = [np.asarray(model(jnp.asarray(x_test)), np.float64) - truth for model in trained]

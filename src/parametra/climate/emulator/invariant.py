@@ -1,0 +1,96 @@
+r"""What the network sees of a column: the columns as they are, or quantities whose distribution hardly changes with the climate.
+
+"invariant" replaces, element by element and at unchanged length,
+
+    T_k  ->  B_k = (h_n - h*_k) / (cp + Lc dqs/dT(T_k))    buoyancy [K] of air lifted from the lowest layer n
+    q_k  ->  q_k / qs(T_k)                                  relative humidity
+    LHF  ->  LHF / (Lc qs(T_n))                             evaporation over saturation humidity [kg m-2 s-1]
+
+with h = cp T + g z + Lc q, h* its value at saturation; wind, pressure, insolation and sensible heat flux stay. B_k is by what a
+parcel that does not mix is warmer than the layer, at the lowest layer minus its own distance from saturation. Under uniform
+warming at constant relative humidity T and q leave the range that a network was trained on, these three hardly move.
+
+Source: Beucler et al. (2024, Science Advances 10, eadj7250), climate-invariant machine learning. Ours differs in the plume, which
+does not entrain, and in the divisor of the latent heat flux: the near-surface saturation deficit of the original can vanish.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from parametra.climate.crm.microphysics import saturation
+from parametra.climate.emulator.vectors import Inputs
+from parametra.climate.thermodynamics import heights
+from parametra.core.constants import GRAVITY, HEAT_CAPACITY, LATENT_HEAT_CONDENSATION
+from parametra.core.errors import UsageError
+
+VIEWS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "plain": MappingProxyType({}),
+        "invariant": MappingProxyType(
+            {
+                "air_temperature": "(h_n - h*_k) / (cp + Lc dqs/dT), h = cp T + g z + Lc q, h* with q = qs(T), n the lowest",
+                "specific_humidity": "clip(q / qs(T), 0, 2)",
+                "surface_upward_latent_heat_flux": "LHF / (Lc qs(T_n))",
+                "qs": "saturation over liquid above 0 C, ice below -20 C, linear between; z hydrostatic with virtual temperature",
+            }
+        ),
+    }
+)
+"""Kinds of view, and what each replaces; for the header of a file."""
+BLOCK = 65536
+MOST_HUMID = 2.0  # relative humidity; noise in the cold stratosphere would otherwise set the scale
+
+
+def require_view(kind: str) -> None:
+    """UsageError unless `kind` is known."""
+    if kind not in VIEWS:
+        raise UsageError(f"Unknown view of the inputs {kind!r}. Known: {', '.join(VIEWS)}.")
+
+
+def view(kind: str, x: Float[Array, "column inputs"], sigma_half: tuple[float, ...]) -> Float[Array, "column inputs"]:
+    """Input vectors (column, 3n + 4), SI, as the network sees them; humidity in `x` is not negative."""
+    return invariant(x, sigma_half) if kind == "invariant" else x
+
+
+def invariant(x: Float[Array, "column inputs"], sigma_half: tuple[float, ...]) -> Float[Array, "column inputs"]:
+    """The climate-invariant view of input vectors, (column, 3n + 4)."""
+    inputs, half = Inputs.from_vector(x), np.asarray(sigma_half)
+    temperature, humidity = inputs.temperature, inputs.specific_humidity
+    sigma = (0.5 * (half[1:] + half[:-1])).astype(np.float32)
+    saturated, slope = saturation(temperature, inputs.surface_pressure[:, None] * sigma)
+    dry = HEAT_CAPACITY * temperature + GRAVITY * heights(sigma_half, temperature, humidity)
+    lowest = dry[:, -1:] + LATENT_HEAT_CONDENSATION * humidity[:, -1:]
+    buoyancy = (lowest - dry - LATENT_HEAT_CONDENSATION * saturated) / (HEAT_CAPACITY + LATENT_HEAT_CONDENSATION * slope)
+    scaled = Inputs(
+        buoyancy,
+        jnp.clip(humidity / saturated, 0.0, MOST_HUMID),
+        inputs.eastward_wind,
+        inputs.surface_pressure,
+        inputs.insolation,
+        inputs.sensible_heat_flux,
+        inputs.latent_heat_flux / (LATENT_HEAT_CONDENSATION * saturated[:, -1]),
+    )
+    return scaled.vector()
+
+
+_invariant = jax.jit(invariant, static_argnames="sigma_half")
+
+
+def view_vectors(
+    kind: str, inputs: Float[np.ndarray, "sample inputs"], sigma_half: tuple[float, ...]
+) -> Float[np.ndarray, "sample inputs"]:
+    """`view` of many vectors, in blocks; the plain view is the array itself."""
+    require_view(kind)
+    if kind == "plain":
+        return inputs
+    seen, sigma_half = np.empty_like(inputs), tuple(float(s) for s in sigma_half)
+    for start in range(0, len(inputs), BLOCK):
+        part = inputs[start : start + BLOCK]
+        padded = np.pad(part, ((0, min(BLOCK, len(inputs)) - len(part)), (0, 0)), mode="edge")  # one shape, one compilation
+        seen[start : start + BLOCK] = np.asarray(_invariant(jnp.asarray(padded), sigma_half))[: len(part)]
+    return seen
