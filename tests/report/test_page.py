@@ -143,7 +143,7 @@ def test_watching_refreshes_and_the_plain_page_does_not(made_up, tmp_path):
 
 
 def test_another_study_gets_the_common_sections(tmp_path):
-    folder = RunFolder.open(tmp_path / "run", "symmetry", "mini", {"seed": 0})
+    folder = RunFolder.open(tmp_path / "run", "elsewhere", "mini", {"seed": 0})
     assert re.findall(r'<section id="(\w+)"', _text(build(folder.path))) == ["speed", "configuration"]
 
 
