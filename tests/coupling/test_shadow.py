@@ -32,6 +32,7 @@ def test_the_truth_beside_it_does_not_touch_the_run(lorenz, fast_scale, truth, c
     end = truth[1]
     assert isinstance(Shadow(closure, fast_scale), Closure)
     run = shadow(lorenz, closure, fast_scale, end)
+    assert run.end is not None
     alone = coupled_run(lorenz, closure, end.state, (), 3, 400, chunk=200)
     assert_array_equal(run.end.state.x, alone.state.x)
     assert run.labels["x"].shape == run.labels["u"].shape == run.answers["u"].shape == (400, 32)
@@ -129,6 +130,6 @@ def test_what_makes_no_sense_is_refused(lorenz, fast_scale, truth, closure):
     with pytest.raises(UsageError, match="input and as a target"):
         shadow_run(lorenz, closure, fast_scale, truth[1].state, ((), truth[1].carry), 0, 4, see=see, say=lambda t, f: {"x": t.x})
     with pytest.raises(UsageError, match="at least one round"):
-        aggregate(lambda labels: closure, lambda driver, number: None, {}, 0)
+        aggregate(lambda labels: closure, lambda driver, number: shadow(lorenz, driver, fast_scale, truth[1]), {}, 0)
     with pytest.raises(UsageError, match="different names"):
         join({"x": np.zeros(1)}, {"y": np.zeros(1)})

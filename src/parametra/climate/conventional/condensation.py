@@ -50,8 +50,8 @@ def condense(
         net = gain - lost  # s-1, what the layer gives to the rain
         return jnp.maximum(rain + net * air, 0.0), net
 
-    layers = (condensed / time_step, 1.0 - relative, room, mass)
-    _, net = jax.lax.scan(fall, jnp.zeros_like(latent_heat), tuple(layer.T for layer in layers))
+    layers = ((condensed / time_step).T, (1.0 - relative).T, room.T, mass.T)
+    _, net = jax.lax.scan(fall, jnp.zeros_like(latent_heat), layers)
     net = net.T
     # A sum that rounding takes below zero is no rain; the layers then keep a billionth of their vapour more or less.
     precipitation = jnp.maximum(jnp.sum(mass * net, axis=1), 0.0)
