@@ -1,5 +1,7 @@
 """Laws of the training loop under a recipe: optimiser, decay, clipping, patience, carried states, what is watched."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -62,7 +64,8 @@ def test_weight_decay_spares_reflectors(optimiser):
     network = parametrize(network, "layers.*.weight", spectral(bounds=(0.5, 1.5)))
     recipe = STEEP.model_copy(update={"optimiser": optimiser, "weight_decay": 0.5, "epochs": 4})
     trained, _ = fit(network, lambda m, batch: 0 * jnp.sum(m(batch)), X, recipe, jax.random.key(1))
-    before, after = network.layers[0].weight, trained.layers[0].weight
+    before: Any = network.layers[0].weight
+    after: Any = trained.layers[0].weight
     assert eqx.tree_equal((before.left, before.right), (after.left, after.right))
     assert_allclose(after.free, before.free * (1 - 0.1 * 0.5) ** 4, rtol=1e-5)
 
@@ -138,7 +141,8 @@ def test_seeds_one_after_the_other_compile_once():
 
 def test_the_drops_of_wide_residual_networks():
     schedule = learning_rate_schedule("drops", 0.1, 10, 200)
-    assert_allclose([schedule(10 * epoch) for epoch in (0, 59, 61, 121, 161)], [0.1, 0.1, 0.02, 0.004, 0.0008], rtol=1e-5)
+    rates = np.array([float(schedule(10 * epoch)) for epoch in (0, 59, 61, 121, 161)])
+    assert_allclose(rates, [0.1, 0.1, 0.02, 0.004, 0.0008], rtol=1e-5)
 
 
 def test_cross_entropy_of_equal_scores_is_the_logarithm_of_the_classes():

@@ -248,7 +248,7 @@ def rain() -> xr.Dataset:
     share = np.array([0.01, 1e-3, 1e-4, 1e-5])
     value = np.stack([-14.0 * size * np.log(share) for size in SIDES.values()])
     steps = np.array([1.0, 1.0, np.nan, 1.0])[:, None]
-    variables = {"days": ("run", [23, 180, 180, 7])}
+    variables: dict[str, tuple] = {"days": ("run", [23, 180, 180, 7])}
     for kind, seen in (("steps", steps), ("daily", np.ones_like(steps))):
         variables[f"density_{kind}"] = (("run", "bin"), density * seen)
         for part, factor in (("value", 1.0), ("low", 0.9), ("high", 1.1)):

@@ -146,4 +146,4 @@ def test_bands_hold_the_waves_they_are_named_after():
         "Madden-Julian": (2, 48.0), "Kelvin": (5, 6.4), "equatorial Rossby": (-4, 32.0), "mixed Rossby-gravity": (-3, 4.36),
     }.items():  # fmt: skip
         inside = BANDS[name].inside(f, k)
-        assert inside[np.argmin(np.abs(f - 1 / period)), list(k).index(wavenumber)], name
+        assert inside[np.argmin(np.abs(f - 1 / period)), k.tolist().index(wavenumber)], name

@@ -69,4 +69,5 @@ def trend(series: xr.DataArray) -> Trend:
 def energy_drift(dataset: xr.Dataset) -> Trend:
     """Drift of the mean column's energy [W m-2]."""
     found = trend(global_contents(dataset).energy)
-    return Trend(*(value / SECONDS_PER_DAY for value in (found.slope, found.low, found.high)), found.independent)
+    slope, low, high = (value / SECONDS_PER_DAY for value in (found.slope, found.low, found.high))
+    return Trend(slope, low, high, found.independent)

@@ -54,7 +54,8 @@ def daily_summary(dataset: xr.Dataset) -> xr.Dataset:
         steps = np.flatnonzero(day == number)
         part = dataset[names].isel(time=slice(int(steps[0]), int(steps[-1]) + 1)).load()
         rows.append(_row(with_derived(part)).expand_dims(time=[days[0] + number + 0.5]))
-    return xr.concat(rows, "time", coords="minimal", compat="override", join="override")
+    days_together: xr.Dataset = xr.concat(rows, "time", coords="minimal", compat="override", join="override")  # pyright: ignore
+    return days_together
 
 
 def _row(part: xr.Dataset) -> xr.Dataset:

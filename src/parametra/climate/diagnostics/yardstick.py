@@ -117,7 +117,8 @@ def _slope_known(truth: xr.Dataset) -> Verdict:
 
 def _waves(recipe: WaveRecipe) -> Score:
     def compute(run: xr.Dataset, reference: xr.Dataset) -> float:
-        return spectrum_correlation(*(wave_spectrum(side.precipitation_flux, recipe) for side in (run, reference)))
+        spectrum, wanted = (wave_spectrum(side.precipitation_flux, recipe) for side in (run, reference))
+        return spectrum_correlation(spectrum, wanted)
 
     def judge(truth: xr.Dataset) -> Verdict:
         days = time_in_days(truth.time)

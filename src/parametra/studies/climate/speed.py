@@ -138,4 +138,4 @@ def _rows(run: Run, columns: int, seconds: dict[str, float], kinds: list[str]) -
     return rows
 
 
-STAGES = ("truth", "world", "ceiling", "train", "coupled", "offline", "climate")
+STAGES = ("truth", "world", "ceiling", "train", "coupled", "offline", "climate", "diagnostics")

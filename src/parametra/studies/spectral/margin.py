@@ -101,4 +101,4 @@ def rank_correlation(x: np.ndarray, y: np.ndarray, seed: int, draws: int = 1000)
     picks = generator.integers(0, len(x), (draws, len(x)))
     sampled = [spearmanr(x[pick], y[pick])[0] for pick in picks if np.ptp(x[pick]) > 0 and np.ptp(y[pick]) > 0]
     low, high = np.quantile(sampled, [0.025, 0.975])
-    return float(spearmanr(x, y)[0]), float(low), float(high)
+    return float(np.asarray(spearmanr(x, y))[0]), float(low), float(high)

@@ -118,7 +118,7 @@ def embedded(kind: str, seed: int) -> float:
 def _rows(config: SymmetryConfig, error: np.ndarray) -> list[Metric]:
     judged, width = config.judged, config.universal.widths[-1]
     source = "sin pi(x1 - x2) on the square; root mean square error over that of zero; worst seed"
-    bounds = dict.fromkeys(("symmetric", "block-symmetric", "chunked, padded"), 0.2)  # 96 % of the variance
+    bounds: dict[str, float] = dict.fromkeys(("symmetric", "block-symmetric", "chunked, padded"), 0.2)  # 96 % of the variance
     rows = [
         Metric(f"universal, {kind}, {width} units: error", float(values[-1].max()), "1",
                bounds.get(kind) if judged else None, "lower", source=source)
