@@ -63,7 +63,7 @@ class SpectralWeight(AbstractWeight):
         bounds: tuple[float | int, float | int] | None = (0.99, 1.01),
         strategy: str = "auto",
     ) -> "SpectralWeight":
-        """Random U and V (Haar's distribution with full reflectors); every sigma at the centre of the bounds, or 1.
+        """Random U and V, not by Haar's distribution (`Reflectors.init`); every sigma at the centre of the bounds, or 1.
 
         Args:
             key: a random key.
