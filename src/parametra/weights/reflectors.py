@@ -44,7 +44,7 @@ class Reflectors(eqx.Module):
 
     @classmethod
     def init(cls, key: PRNGKeyArray, size: int, count: int) -> "Reflectors":
-        """Normal rows. Q is random, but not by Haar's distribution: its diagonal leans to positive values (`from_matrix` takes any Q)."""
+        """Normal rows. Q is random, but not by Haar's distribution: its diagonal leans to positive values."""
         check_count(count, size)
         return cls(jax.random.normal(key, (packed_length(count, size),)), size, count)
 
