@@ -30,7 +30,7 @@ from parametra.learn import FitConfig
 
 from .conftest import SIGMA_HALF, columns_of, make_fields
 
-CONFIG = StochasticConfig(modes=3, depth=1, width=16, fit=FitConfig(epochs=20, batch_size=256, learning_rate=1e-2, chunk=100))
+CONFIG = StochasticConfig(modes=3, depth=2, width=32, fit=FitConfig(epochs=60, batch_size=256, learning_rate=1e-2, chunk=100))
 MEMORY = 0.6
 
 
@@ -105,7 +105,8 @@ def test_budgets_close_with_any_noise(head, dataset):
         z = factor * head.start(16, jax.random.key(5))
         tendency, fluxes = call(head, z)
         water, energy = column_residuals(state, forcing, tendency, fluxes, SIGMA_HALF)
-        assert max(np.abs(water).max(), np.abs(energy).max()) <= 1e-3
+        bound = 1e-3 * max(factor, 1.0)  # rounding grows with what is closed
+        assert max(np.abs(water).max(), np.abs(energy).max()) <= bound
         assert np.all(np.asarray(fluxes.precipitation) >= 0.0)
 
 
@@ -114,7 +115,7 @@ def test_the_noise_is_stationary_and_remembers(head):
     scheme = StochasticScheme(head)
     first = z
     for step in range(5):
-        z = scheme.emulator.advance(z, jax.random.key(step))
+        z = scheme.emulator.advance(z, jax.random.key(step + 1))  # start used key 0
     assert_allclose(jnp.std(z, axis=0), 1.0, atol=0.05)
     correlation = jnp.mean(first * z, axis=0)
     assert_allclose(correlation, head.memory**5, atol=0.06)

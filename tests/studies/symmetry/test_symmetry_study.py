@@ -3,7 +3,6 @@
 import io
 import re
 from functools import partial
-from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -17,6 +16,7 @@ from parametra.learn import EpochRecord
 from parametra.store.fields import open_fields
 from parametra.store.runfolder import RunFolder
 from parametra.studies import runner
+from parametra.studies.base import Run
 from parametra.studies.symmetry import STUDY
 from parametra.studies.symmetry.config import ImagesConfig, LanguageConfig
 from parametra.studies.symmetry.contest import PARAMETERS, TIME, WIDTH, Cell, Contest, interval
@@ -111,8 +111,8 @@ def count(cell):
 
 
 def contest(folder, trainer):
-    run = SimpleNamespace(folder=folder, progress=Progress(io.StringIO()), config=None)
-    return Contest(run, "images", (16, 32), ("hadamard-4",), 2, 2, count, trainer)  # pyright: ignore
+    run = Run(folder, None, Progress(io.StringIO()))
+    return Contest(run, "images", (16, 32), ("hadamard-4",), 2, 2, count, trainer)
 
 
 def test_equal_time_needs_an_epoch_without_compilation(tmp_path):

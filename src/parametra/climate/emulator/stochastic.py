@@ -6,8 +6,8 @@ closure must under-disperse. Here
     y = f(x) + sum_r e_r a_r(x) z_r,      z_r' = phi_r z_r + sqrt(1 - phi_r^2) N(0, 1),
 
 with f the trained network (untouched), e_r the leading empirical orthogonal functions of its residuals over all outputs, so that
-levels and fluxes err together, a_r(x) > 0 amplitudes from a small network, and phi_r the lag-one correlation of the residuals
-over their amplitudes. Amplitudes minimise the continuous ranked probability score of the marginals, closed for a normal law,
+levels and fluxes err together, a_r(x) > 0 amplitudes from a small network, and phi_r the lag-one correlation of the signs of the
+residuals along e_r. Amplitudes minimise the continuous ranked probability score of the marginals, closed for a normal law,
 
     CRPS = s (w (2 Phi(w) - 1) + 2 phi(w) - 1 / sqrt(pi)),    w = (y - f) / s,    s^2 = sum_r (e_r a_r)^2,
 
@@ -138,7 +138,6 @@ def train_stochastic(
         part = slice(start, start + BLOCK)
         amplitude = np.asarray(_amplitudes(network, jnp.asarray(features[part])))
         given += np.sum(amplitude**2, axis=0, dtype=np.float64)
-        coefficients[part] /= amplitude  # of equal deviation everywhere: its correlation is that of z
     modes = modes * np.sqrt(len(features) / given)  # they hold the coefficients' deviations: amplitudes have mean square one
     memory = _memory(coefficients, data.shape[0])
     return StochasticEmulator(emulator, network, jnp.asarray(modes, jnp.float32), jnp.asarray(memory, jnp.float32)), history
@@ -188,10 +187,11 @@ def _modes(residuals: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _memory(coefficients: np.ndarray, times: int) -> np.ndarray:
-    """Lag-one correlation of each mode's coefficient, between 0 and 0.99; 0 if there is one step only."""
-    series = coefficients.reshape(times, -1, coefficients.shape[1]).astype(np.float64)
+    """Lag-one correlation of z by the signs of each mode's coefficient, between 0 and 0.99; 0 if there is one step only.
+
+    phi = sin(pi / 2 E[sign z sign z']) for a normal law (Sheppard 1899): no amplitude enters, and none that is wrong weakens it.
+    """
+    series = np.sign(coefficients.reshape(times, -1, coefficients.shape[1]))
     if times < 2:
         return np.zeros(coefficients.shape[1])
-    before, after = series[:-1], series[1:]
-    both = np.sqrt((before**2).mean((0, 1)) * (after**2).mean((0, 1)))
-    return np.clip((before * after).mean((0, 1)) / np.maximum(both, 1e-30), 0.0, 0.99)
+    return np.clip(np.sin(0.5 * np.pi * np.mean(series[:-1] * series[1:], axis=(0, 1), dtype=np.float64)), 0.0, 0.99)

@@ -14,6 +14,7 @@ humidity.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -26,6 +27,7 @@ from jaxtyping import PRNGKeyArray
 
 from parametra.climate.grid import ColumnGrid
 from parametra.climate.host.core import ModalState
+from parametra.climate.host.fixers.mass import restore_mass
 from parametra.climate.host.state import HostState
 from parametra.climate.surface import aquaplanet_temperature
 from parametra.climate.thermodynamics import saturation_specific_humidity, saturation_vapour_pressure_liquid
@@ -52,7 +54,10 @@ def mature_state(host: Atmosphere, key: PRNGKeyArray) -> HostState:
     relative = jnp.asarray(fields["surface_air_pressure"] / REFERENCE_PRESSURE, dtype)
     pressure = host.core.to_modal(jnp.log(relative)[:, None])
     clip = host.core.horizontal.clip_wavenumbers
-    return host.start(ModalState(clip(vorticity), clip(divergence), deviation, pressure), humidity)
+    modal = ModalState(clip(vorticity), clip(divergence), deviation, pressure)
+    _, change = restore_mass(host.core.surface_pressure(modal), host.sums)  # what was stored is rounded, and of another grid
+    modal = dataclasses.replace(modal, log_pressure=host.core.add_mean(pressure, jnp.log1p(change)))
+    return host.start(modal, humidity)
 
 
 def on_grid(host: Atmosphere) -> dict[str, np.ndarray]:
