@@ -141,7 +141,7 @@ def test_seeds_one_after_the_other_compile_once():
 
 def test_the_drops_of_wide_residual_networks():
     schedule = learning_rate_schedule("drops", 0.1, 10, 200)
-    rates = np.array([float(schedule(10 * epoch)) for epoch in (0, 59, 61, 121, 161)])
+    rates = np.array([schedule(10 * epoch) for epoch in (0, 59, 61, 121, 161)])
     assert_allclose(rates, [0.1, 0.1, 0.02, 0.004, 0.0008], rtol=1e-5)
 
 
