@@ -131,6 +131,7 @@ def test_one_signal_through_orthogonal_layers_has_equal_gradients_in_all_of_them
     np.testing.assert_allclose(gradient, gradient[0], rtol=1e-4)
 
 
+@pytest.mark.long
 def test_held_singular_values_stay_while_free_ones_leave():
     rows = images.load(DataConfig(), 0, samples=64)
     for kind in ("spectral", "orthogonal"):
