@@ -77,7 +77,7 @@ class CoupledConfig(Config):
     candidate_days: float = Field(default=180.0, gt=0.0, description="length of every candidate's run [d]")
     days: float = Field(default=360.0, gt=0.0, description="length of the chosen network's run and of the null closures' [d]")
     selection_from: float = Field(default=20.0, ge=0.0, description="selection looks at the climate from this day on [d]")
-    selection_to: float = Field(default=60.0, gt=0.0, description="and up to this one [d]")
+    selection_to: float = Field(default=120.0, gt=0.0, description="and up to this one [d]")
     keeps_from: float = Field(default=120.0, ge=0.0, description="a seed keeps the climate if it has it from this day on [d]")
     conventional: bool = Field(default=False, description="run the conventional scheme for as long, beside the null closures")
     checkpoint_days: float = Field(default=60.0, gt=0.0, description="simulated time between checkpoints [d]")
