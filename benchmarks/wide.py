@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def network(inputs: int, activation: Any = None, b_std: float | None = None) -> Any:
-    make = lambda key: ntk.dense_network(key, inputs, 10, (512,) * 3, activation, b_std=b_std)  # noqa: E731
+    make = lambda key: ntk.dense_network(key, inputs, 10, (512,) * 3, activation, b_std=b_std)
     return eqx.filter_eval_shape(make, jax.random.key(0))
 
 
@@ -194,7 +194,7 @@ def empirical(small: bool) -> list[Metric]:
         return jnp.einsum("nkp,mkp->nm", flat, flat) / flat.shape[1]
 
     theirs = eqx.filter_jit(published)
-    ours = lambda: empirical_ntk(model, x)  # noqa: E731
+    ours = lambda: empirical_ntk(model, x)
     quick = interleave({"ours": ours, "published": lambda: theirs(model, x)}, 30)
     seconds = interleave({"ours": ours, "contracted": lambda: contracted(free, x)}, 2)
     error = float(jnp.abs(ours() - contracted(free, x)).max() / ours().max())

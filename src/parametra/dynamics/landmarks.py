@@ -90,7 +90,7 @@ def _critical_orbits(system: AbstractSystem, controls: Array, interval: Array) -
 
     def one(mu: Array) -> Array:
         step = system.at(mu[None])
-        value = lambda x: step(x[None])[0]  # noqa: E731
+        value = lambda x: step(x[None])[0]
         points = jnp.linspace(interval[0], interval[1], 129)
         top = jnp.clip(jnp.argmax(jax.vmap(value)(points)), 1, 127)
         slope = jax.grad(value)
@@ -158,7 +158,7 @@ def _first_root(
     for index in np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0):
         if max(abs(values[index]), abs(values[index + 1])) > 1e3:
             continue  # an escape, not a root
-        value = lambda mu: float(function(orbits(mu))[0])  # noqa: E731
+        value = lambda mu: float(function(orbits(mu))[0])
         found = brentq(value, grid[index], grid[index + 1], xtol=1e-15, rtol=np.float64(1e-15))
         root = float(np.asarray(found))
         if accept(orbits(root)):
@@ -187,7 +187,7 @@ def _tangent(system: AbstractSystem, x: float, mu: float, low: float, high: floa
 def _tangent_point(system: AbstractSystem, guess: Array) -> tuple[Array, Array]:
     def conditions(point: Array, args: None) -> Array:
         step = system.at(point[1:])
-        thrice = lambda x: step(step(step(x)))  # noqa: E731
+        thrice = lambda x: step(step(step(x)))
         image, slope = jax.jvp(thrice, (point[:1],), (jnp.ones(1),))
         return jnp.stack([image[0] - point[0], slope[0] - 1.0])
 

@@ -25,7 +25,7 @@ def inner(family: Family, learn_powers: bool = False) -> PyTree:
     """A tree of booleans like `family`: which arrays a one-step fit trains besides the readout."""
     spec = jax.tree.map(lambda _: False, family)
     trained = jax.tree.map(eqx.is_inexact_array, (family.body, family.directions, family.coefficients))
-    where = lambda f: (f.body, f.directions, f.coefficients)  # noqa: E731
+    where = lambda f: (f.body, f.directions, f.coefficients)
     spec = eqx.tree_at(where, spec, trained, is_leaf=lambda leaf: leaf is None)
     return eqx.tree_at(lambda f: f.scaling.powers, spec, learn_powers)
 

@@ -80,7 +80,7 @@ def _resolve(node: Any, multiplies: bool) -> Any:
     if isinstance(node, paramax.AbstractUnwrappable):
         return paramax.unwrap(node)
     inner = isinstance(node, (eqx.nn.Linear, eqx.nn.LSTMCell, eqx.nn.GRUCell))
-    children = lambda x: x is not node  # noqa: E731  one level at a time, to know whose field a weight is
+    children = lambda x: x is not node  # one level at a time, to know whose field a weight is
     return jax.tree.map(lambda child: child if child is node else _resolve(child, inner), node, is_leaf=children)
 
 

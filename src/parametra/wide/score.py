@@ -123,7 +123,7 @@ def fit_score(
     shrink = np.eye(landmarks) - np.linalg.inv(np.eye(landmarks) + psi @ psi.T / (noise * size))
     half, lam = _root(shrink)
     reduction = scipy.linalg.solve_triangular(factor, half * lam, lower=True, trans=1)
-    to = lambda array: jnp.asarray(array, jnp.float32)  # noqa: E731
+    to = lambda array: jnp.asarray(array, jnp.float32)
     return OffManifoldScore(to(mean), to(whitening), jnp.asarray(chosen), to(reduction), short)
 
 

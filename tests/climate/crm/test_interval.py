@@ -93,7 +93,7 @@ def test_columns_do_not_see_each_other(run):
     order = np.array([3, 1, 7, 0, 2, 6, 5, 4])
     call = jax.jit(lambda *a: SCHEME(*a))
     plain = call(state, forcing, result.carry, jax.random.key(0))
-    take = lambda tree: jax.tree.map(lambda leaf: leaf[order], tree)  # noqa: E731
+    take = lambda tree: jax.tree.map(lambda leaf: leaf[order], tree)
     permuted = call(take(state), take(forcing), take(result.carry), jax.random.key(0))
     np.testing.assert_array_equal(permuted[0].temperature, plain[0].temperature[order])
     np.testing.assert_array_equal(permuted[1].rain, plain[1].rain[order])
@@ -108,7 +108,7 @@ def test_a_crm_and_its_mirror_image_do_the_same(run):
 
     def turned(crm):
         cells = jax.tree.map(lambda a: a[..., ::-1], crm)
-        faces = lambda u: -jnp.roll(u[..., ::-1], 1, axis=-1)  # noqa: E731
+        faces = lambda u: -jnp.roll(u[..., ::-1], 1, axis=-1)
         a = crm.acceleration
         odd = (faces(crm.u), faces(a[0]), faces(a[2]), crm.reference_temperature)
         return eqx.tree_at(lambda c: (c.u, c.acceleration[0], c.acceleration[2], c.reference_temperature), cells, odd)

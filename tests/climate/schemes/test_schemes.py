@@ -98,10 +98,10 @@ def test_column_budgets_close(case):
     """Vapour and condensate against E - P; heat against fluxes, radiation and latent heat: to the rounding of float32 sums."""
     scheme, _, forcing, carry, (tendency, fluxes, new_carry), _ = case
     tolerance = 0.05 if isinstance(scheme, Multiscale) else 1e-3  # W m-2; the CRM adds up sixty steps and 160 cells
-    wide = lambda x: np.asarray(x, np.float64)  # noqa: E731
+    wide = lambda x: np.asarray(x, np.float64)
     stored = frozen = np.zeros(6)
     if isinstance(scheme, Multiscale):
-        condensate = lambda c: wide(c.diagnostics["cloud_water"]) + wide(c.diagnostics["precipitating_water"])  # noqa: E731
+        condensate = lambda c: wide(c.diagnostics["cloud_water"]) + wide(c.diagnostics["precipitating_water"])
         stored = (condensate(new_carry) - condensate(carry)) / 1800.0
         frozen = (wide(new_carry.diagnostics["ice"]) - wide(carry.diagnostics["ice"])) / 1800.0
     rain, snow = wide(fluxes.rain), wide(fluxes.snow)
@@ -131,7 +131,7 @@ def test_columns_are_independent(case):
 
 def test_vmap_over_states_is_a_loop(case):
     scheme, state, forcing, carry, (tendency, _, _), _ = case
-    double = lambda tree: jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), tree)  # noqa: E731
+    double = lambda tree: jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), tree)
     both = eqx.filter_vmap(lambda *a: scheme(*a, jax.random.key(2)))(double(state), double(forcing), double(carry))
     np.testing.assert_allclose(both[0].temperature[1], tendency.temperature, rtol=1e-3, atol=2e-7)
 

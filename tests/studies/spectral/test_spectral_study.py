@@ -73,7 +73,7 @@ def slope_trainer(rate=0.1):
         x = data * jax.random.normal(key, (8,))
         return x, 3.0 * x
 
-    loss = lambda model, batch: jnp.mean((model.a * batch[0] - batch[1]) ** 2)  # noqa: E731
+    loss = lambda model, batch: jnp.mean((model.a * batch[0] - batch[1]) ** 2)
     test = jnp.ones(2), 3.0 * jnp.ones(2)
     return Trainer(Slope(jnp.zeros(())), draw, loss, lambda m, b: 1 - loss(m, b), optax.sgd(rate), 5, jnp.ones(()), test)
 
@@ -138,7 +138,7 @@ def test_held_singular_values_stay_while_free_ones_leave():
         network = deep.make(kind, KEY, 64, 10, 8, 6, "relu", radius=0.05)
         np.testing.assert_allclose(np.asarray(network.singular_values()), np.sqrt(2), rtol=1e-4)
         draw, every = (lambda data, key: data), 10
-        loss = lambda model, batch: images.entropy(model(batch[0]), batch[1])  # noqa: E731
+        loss = lambda model, batch: images.entropy(model(batch[0]), batch[1])
         trainer = Trainer(network, draw, loss, loss, optax.adam(0.03), every, rows.train, rows.train)
         network, _ = trainer.run(network, KEY, 30)
         matrices = np.asarray(network.matrices(), np.float64)

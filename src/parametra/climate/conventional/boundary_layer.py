@@ -86,7 +86,7 @@ def boundary_height(virtual: Profile, height: Profile, wind_squared: Profile, cr
     upward, z = number[:, ::-1], height[:, ::-1]
     first = jnp.argmax(upward > critical, axis=1)  # 0 where it never passes: no atmosphere is that unstable
     above, below = first[:, None], jnp.maximum(first - 1, 0)[:, None]
-    pick = lambda a, k: jnp.take_along_axis(a, k, axis=1)[:, 0]  # noqa: E731
+    pick = lambda a, k: jnp.take_along_axis(a, k, axis=1)[:, 0]
     low, high = pick(upward, below), pick(upward, above)
     share = jnp.clip((critical - low) / jnp.maximum(high - low, 1e-6), 0.0, 1.0)
     return pick(z, below) + share * (pick(z, above) - pick(z, below))

@@ -11,7 +11,7 @@ def column_residuals(
     state: ColumnState, forcing: ColumnForcing, tendency: ColumnTendency, fluxes: ColumnFluxes, sigma_half: tuple[float, ...]
 ) -> tuple[Float[np.ndarray, " column"], Float[np.ndarray, " column"]]:
     """(water, energy) residual of each column [W m-2]: storage minus supply; water times the latent heat of condensation."""
-    wide = lambda array: np.asarray(array, np.float64)  # noqa: E731
+    wide = lambda array: np.asarray(array, np.float64)
     mass = wide(state.surface_pressure)[:, None] * np.diff(wide(sigma_half)) / GRAVITY
     rain, snow = wide(fluxes.rain), wide(fluxes.snow)
     evaporation = wide(forcing.latent_heat_flux) / LATENT_HEAT_CONDENSATION

@@ -92,7 +92,7 @@ class Model:
             window = data[starts + jnp.arange(length + 1)[:, None]]
             return window[:-1], window[1:]
 
-        loss = lambda model, batch: images.entropy(model(batch[0]), batch[1])  # noqa: E731
+        loss = lambda model, batch: images.entropy(model(batch[0]), batch[1])
         schedule = optax.cosine_decay_schedule(self.config.rate, self.steps)
         return Trainer(
             self.make(jax.random.key(0)),

@@ -81,7 +81,7 @@ class Contest:
         """Trains until the task is solved for good, or `limit` seconds or all steps are over."""
         keys, trainer = jax.random.split(jax.random.key(seed), 2), self.trainer
         model = self.make(keys[0])
-        stop = lambda record: self.solved(record) or record.seconds[-1] > limit  # noqa: E731
+        stop = lambda record: self.solved(record) or record.seconds[-1] > limit
         _, record = trainer.run(model, keys[1], self.config.steps, stop, lambda record, model: tell(record))
         solved = record.reached(self.config.goal) if self.solved(record) else None
         return parts.summary(record, self.config.every, model) | {"solved": solved}

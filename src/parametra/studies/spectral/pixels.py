@@ -63,7 +63,7 @@ class Reading:
     @functools.cached_property
     def trainer(self) -> Trainer:
         """The compiled training."""
-        read = lambda model, x: model.last(x[:, self.order].T[..., None])  # noqa: E731
+        read = lambda model, x: model.last(x[:, self.order].T[..., None])
         schedule = optax.cosine_decay_schedule(self.config.rate, self.steps)
 
         def score(model: Any, batch: images.Batch) -> Array:  # in parts: a state for every test image would be large

@@ -71,7 +71,7 @@ def _row(name: str, widths: tuple[int, ...], values: np.ndarray) -> Metric:
 
 def weight_changes(before: Any, after: Any) -> tuple[float, float, float]:
     """Relative change of the first, of all inner and of the last weight matrix."""
-    layer = lambda leaf: isinstance(leaf, ntk.Dense | ntk.Conv)  # noqa: E731
+    layer = lambda leaf: isinstance(leaf, ntk.Dense | ntk.Conv)
     pairs = [
         (np.asarray(one.weight), np.asarray(two.weight))
         for one, two in zip(*(jax.tree.leaves(model, is_leaf=layer) for model in (before, after)), strict=True)
