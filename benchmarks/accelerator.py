@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,6 +21,7 @@ import numpy as np
 
 from parametra.climate.columns import ColumnTendency
 from parametra.climate.host.atmosphere import Atmosphere
+from parametra.climate.schemes.multiscale import Multiscale
 from parametra.core import machine
 from parametra.core.files import write_text
 from parametra.coupling import coupled_run, start
@@ -53,10 +55,10 @@ def measure(size: str) -> list[Metric]:
     config = find("climate").resolve(size)
     assert isinstance(config, ClimateConfig)
     host, scheme = parts.host_of(config), parts.in_blocks(config, parts.multiscale(config))
-    steps, seconds_a_day = round(HOURS * 3600.0 / config.host.time_step), 86400.0
+    steps = round(HOURS * 3600.0 / config.host.time_step)
     name = f"{size}, {host.grid.columns} columns x {config.crm.columns} x {host.grid.levels}"
 
-    def advance(state: object, carry: object, first: int) -> tuple[object, object]:
+    def advance(state: Any, carry: Any, first: int) -> tuple[Any, Any]:
         end = coupled_run(host, scheme, state, carry, 0, steps, chunk=steps, start_step=first)
         return jax.block_until_ready((end.state, end.carry))
 
@@ -70,8 +72,8 @@ def measure(size: str) -> list[Metric]:
         Metric(f"{name}: truth, simulated days per hour", 3600.0 / whole * HOURS / 24.0, "1"),
         Metric(f"{name}: truth, wall per cell and CRM step", whole / steps / crm_cells(config, host) * 1e9, "ns"),
     ]
-    if not hasattr(scheme, "blocks"):
-        interval = eqx.filter_jit(lambda *a: scheme(*a))
+    if isinstance(scheme, Multiscale):
+        interval = eqx.filter_jit(scheme)
         crm = median(lambda: jax.block_until_ready(interval(resolved, forcing, carry, jax.random.key(0))))
         rows.append(Metric(f"{name}: CRM and radiation, wall per cell and step", crm / crm_cells(config, host) * 1e9, "ns"))
     alone = median(lambda: jax.block_until_ready(step(state, tendency)))

@@ -68,7 +68,7 @@ def train(
         the trained networks, and their outputs (network, records + 1, n, k) at the training and the test inputs every `stride`
         steps.
     """
-    y = jnp.asarray(y, x.dtype)
+    labels = jnp.asarray(y, x.dtype)
     numbers = (jnp.asarray(rate, x.dtype), jnp.asarray(momentum, x.dtype))
     trained, on, off = [], [], []
     for number in range(jax.tree.leaves(eqx.filter(models, eqx.is_inexact_array))[0].shape[0]):
@@ -77,7 +77,7 @@ def train(
         outputs = [_outputs(model, x, x_test)]
         for _ in range(records):
             for _ in range(stride):
-                model, velocity = _step(model, velocity, x, y, LOSSES[loss], *numbers)
+                model, velocity = _step(model, velocity, x, labels, LOSSES[loss], *numbers)
             outputs.append(_outputs(model, x, x_test))
         trained.append(model)
         on.append(np.stack([one for one, _ in outputs]))
