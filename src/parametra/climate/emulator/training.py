@@ -126,8 +126,9 @@ class _Augment:
 
     def __call__(self, batch: Any, key: jax.Array) -> Any:
         inputs, targets = batch
-        # the compiler would turn the division by a constant into a product, which rounds otherwise than `InputScaling`
-        scale = jax.lax.optimization_barrier(jnp.asarray(self.scale, jnp.float32))
+        # compilers turn division by a constant into a product, which rounds otherwise than `InputScaling`; not by one that depends
+        # on the data
+        scale = jnp.where(jnp.isnan(inputs), jnp.nan, jnp.asarray(self.scale, jnp.float32))
         features = (inputs - jnp.asarray(self.mean, jnp.float32)) / scale
         if not self.mirror:
             return features, targets

@@ -119,7 +119,8 @@ def _scored(run: Run) -> _Scored:
     columns = truth_fields(run, config.truth.scoring_start, config.truth.days)
     needed = columns[[name for name in READ if name in columns]]
     skill = {name: SkillSums() for name in SQUARED}
-    days, parts = [], {"truth": [], OFFLINE: []}
+    days: list[xr.Dataset] = []
+    parts: dict[str, list[xr.DataArray]] = {"truth": [], OFFLINE: []}
     for block in time_blocks(needed, config.host.steps_per_day):
         predicted = _predicted(emulator, block)
         days.append(daily_summary(predicted))
