@@ -126,8 +126,7 @@ class _Augment:
 
     def __call__(self, batch: Any, key: jax.Array) -> Any:
         inputs, targets = batch
-        # compilers turn division by a constant into a product, which rounds otherwise than `InputScaling`; not by one that depends
-        # on the data
+        # a compiler turns division by a constant into a product, which rounds otherwise; a divisor from the data it leaves alone
         scale = jnp.where(jnp.isnan(inputs), jnp.nan, jnp.asarray(self.scale, jnp.float32))
         features = (inputs - jnp.asarray(self.mean, jnp.float32)) / scale
         if not self.mirror:
