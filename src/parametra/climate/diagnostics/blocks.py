@@ -41,7 +41,8 @@ class RunningMean:
     def add(self, block: xr.Dataset) -> None:
         """Take in the steps of a block; every block has the same variables."""
         steps = block.sizes["time"]
-        here = block.mean([name for name in self.over if name in block.dims], skipna=False, dtype=np.float64) * steps
+        over = [name for name in self.over if name in block.dims]
+        here = block.mean(over, skipna=False, dtype=np.float64).astype(np.float64) * steps  # also what has none of these dimensions
         self.total = self.total + here if self.steps else here
         self.steps += steps
 

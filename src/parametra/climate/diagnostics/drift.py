@@ -87,4 +87,4 @@ def _daily_zonal(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _zonal(fields: xr.Dataset) -> xr.Dataset:
-    return fields.mean([name for name in ("longitude",) if name in fields.dims], dtype=np.float64)
+    return fields.astype(np.float64).mean([name for name in ("longitude",) if name in fields.dims])
