@@ -42,7 +42,7 @@ class RunningMean:
         """Take in the steps of a block; every block has the same variables."""
         steps = block.sizes["time"]
         over = [name for name in self.over if name in block.dims]
-        here = block.mean(over, skipna=False, dtype=np.float64).astype(np.float64) * steps  # also what has none of these dimensions
+        here = block.mean(over, skipna=False, dtype=np.float64).astype(np.float64) * steps  # also what has neither
         self.total = self.total + here if self.steps else here
         self.steps += steps
 
