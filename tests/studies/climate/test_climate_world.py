@@ -1,7 +1,8 @@
 """The stage world looks at the truth as it was before each step, without reading all of it."""
 
+import io
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,6 +10,9 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from parametra.climate.diagnostics.budgets import CONDENSATE
+from parametra.core.progress import Progress
+from parametra.store.runfolder import RunFolder
+from parametra.studies.base import Run
 from parametra.studies.climate import world
 
 
@@ -25,14 +29,15 @@ class Unread(BackendArray):
         return found
 
 
-def test_condensate_is_that_before_the_step_and_stays_on_disk(monkeypatch):
+def test_condensate_is_that_before_the_step_and_stays_on_disk(monkeypatch, tmp_path):
     steps = np.arange(10.0, 20.0)
     stores = {name: Unread(np.tile(steps[:, None], (1, 3))) for name in (CONDENSATE[0], "specific_humidity")}
     lazy = {name: (("time", "latitude"), indexing.LazilyIndexedArray(store)) for name, store in stores.items()}
     record = xr.Dataset(lazy, {"time": steps})
     monkeypatch.setattr(world, "truth_fields", lambda run, first, last: record)
     config = SimpleNamespace(truth=SimpleNamespace(spin_up_days=1.0, days=2.0), host=SimpleNamespace(time_step=8640.0))
-    fields = world._with_condensate_before(cast(Any, SimpleNamespace(config=config)))
+    folder = RunFolder.open(tmp_path / "run", "climate", "smoke", {})
+    fields = world._with_condensate_before(Run(folder, config, Progress(io.StringIO())))
     assert all(store.read == 0 for store in stores.values())
     np.testing.assert_array_equal(fields.time, steps[1:])
     np.testing.assert_array_equal(fields.specific_humidity[:, 0], steps[1:])
