@@ -12,7 +12,9 @@ from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
 from parametra.networks import Linear, ntk
+from parametra.wide.offsets import global_mean, split
 from parametra.wide.rules import needs_pixel_pairs, no_rule, parts, refuse_other_law, rule
+from parametra.wide.start import start, start_pair
 from parametra.wide.state import State
 
 
@@ -141,43 +143,22 @@ def _matrix(state: State) -> tuple[Array, Array]:
     return state.nngp, state.ntk
 
 
-def start(x1: Float[Array, "n1 ..."], x2: Float[Array, "n2 ..."] | None, paired: bool = False) -> State:
-    """The state before the first layer: K = x1 · x2 / channels, Theta = 0; of pixels p = p' where the inputs are images."""
-    other = x1 if x2 is None else x2
-    channels, image = x1.shape[-1], x1.ndim == 4
-    first, second = (jnp.sum(x * x, -1) / channels for x in (x1, other))
-    if paired:
-        nngp = jnp.sum(x1 * other, -1) / channels
-    elif image:
-        nngp = jnp.einsum("ihwc,jhwc->ijhw", x1, other, precision="highest") / channels
-    else:
-        nngp = jnp.matmul(x1, other.T, precision="highest") / channels
-    if x2 is None and not paired:  # the product's own diagonal may differ in the last bit
-        eye = jnp.eye(x1.shape[0], dtype=bool)
-        nngp = jnp.where(eye[..., None, None] if image else eye, jnp.expand_dims(first, 1), nngp)
-    return State(
-        nngp, jnp.zeros_like(nngp), first, second, channels=channels, same=x2 is None, paired=paired,
-        pixels="equal" if image else "none",
-    )  # fmt: skip
-
-
-def start_pair(x1: Float[Array, "h w c"], x2: Float[Array, "h w c"] | None) -> State:
-    """One image with another (with itself where None), over all pairs of pixels."""
-    other = x1 if x2 is None else x2
-    channels = x1.shape[-1]
-    first, second = (jnp.sum(x * x, -1)[None] / channels for x in (x1, other))
-    nngp = jnp.einsum("hwc,HWc->hHwW", x1, other, precision="highest")[None] / channels
-    state = State(
-        nngp, jnp.zeros_like(nngp), first, second, channels=channels, same=x2 is None, paired=True, pixels="pairs"
-    )  # fmt: skip
-    return state.replace(nngp=jnp.where(state.diagonal, state.variances[0], nngp)) if x2 is None else state
+def _pair(
+    model: Any, x1: Float[Array, "h w c"], x2: Float[Array, "h w c"] | None, variances: tuple[tuple[Array, Array], ...] = ()
+) -> State:
+    """The state after `model` of one image with another (with itself where None)."""
+    parted = split(model)
+    if parted is None:
+        return rule(model, start_pair(x1, x2).replace(pooled=variances))
+    before, after = parted
+    return rule(ntk.Chain(after), global_mean(before, x1, x2, variances))
 
 
 def _self_pairs(model: Callable[..., Any], x: Array) -> tuple[tuple[Array, Array], tuple[tuple[Array, Array], ...]]:
     """K and Theta of each image with itself, and its variances after each pooling layer."""
 
     def one(image: Array) -> tuple[tuple[Array, Array], tuple[tuple[Array, Array], ...]]:
-        state = rule(model, start_pair(image, None))
+        state = _pair(model, image, None)
         nngp, tangent = _matrix(state)
         return (nngp[0], tangent[0]), state.pooled
 
@@ -185,7 +166,7 @@ def _self_pairs(model: Callable[..., Any], x: Array) -> tuple[tuple[Array, Array
 
 
 def _image_pairs(model: Callable[..., Any], x1: Array, x2: Array | None) -> Kernel:
-    """Pair by pair, so that the (height width)² numbers of a pair stay near the processor; half of the pairs where x2 is x1."""
+    """Pair by pair, so that the numbers of a pair stay near the processor; half of the pairs where x2 is x1."""
     own, pooled1 = _self_pairs(model, x1)
     other = x1 if x2 is None else x2
     pooled2 = pooled1 if x2 is None else _self_pairs(model, x2)[1]
@@ -196,8 +177,8 @@ def _image_pairs(model: Callable[..., Any], x1: Array, x2: Array | None) -> Kern
 
     def one(pair: tuple[Array, Array]) -> tuple[Array, Array]:
         i, j = pair
-        pooled = tuple((one[i], two[j]) for (one, _), (_, two) in zip(pooled1, pooled2, strict=True))
-        nngp, tangent = _matrix(rule(model, start_pair(x1[i], other[j]).replace(pooled=pooled)))
+        variances = tuple((one[i], two[j]) for (one, _), (_, two) in zip(pooled1, pooled2, strict=True))
+        nngp, tangent = _matrix(_pair(model, x1[i], other[j], variances))
         return nngp[0], tangent[0]
 
     values = jax.lax.map(one, (jnp.asarray(rows), jnp.asarray(columns)))

@@ -12,11 +12,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from parametra.core.errors import UsageError
 from parametra.networks import ACTIVATIONS, MLP, Linear, ntk
-from parametra.networks.ntk.conv import pad
+from parametra.networks.ntk.conv import pad, pads
 from parametra.weights import Dense as FreeMatrix
 from parametra.wide.duals import dual, dual_diagonal
 from parametra.wide.state import State
@@ -259,33 +259,64 @@ def window_means(state: State, window: tuple[int, int], strides: tuple[int, int]
 
     The window is a product, so the sum goes over rows first and columns then: 3 + 3 shifts for a 3 x 3 filter, not 9.
     """
-    joint = state.pixels == "pairs"
+    one: Axes = ((-2,), (-1,))
+    joint: Axes = {"pairs": ((-4, -3), (-2, -1)), "offsets": ((-3,), (-2, -1))}.get(state.pixels, one)
     count = window[0] * window[1]
 
-    def mean(x: Array, both: bool) -> Array:
-        rows, columns = ((-4, -3), (-2, -1)) if both else ((-2,), (-1,))
-        # Barriers: the compiler would otherwise repeat the layer before for each shift, rather than keep its result.
-        x = window_sum(jax.lax.optimization_barrier(x), rows, window[0], strides[0], padding)
-        return window_sum(jax.lax.optimization_barrier(x), columns, window[1], strides[1], padding) / count
+    def mean(x: Array, axes: Axes, offsets: Array | None = None) -> Array:
+        x = window_sum(x, axes[0], window[0], strides[0], padding, offsets)
+        return window_sum(x, axes[1], window[1], strides[1], padding) / count
 
-    return state.replace(
-        nngp=mean(state.nngp, joint), ntk=mean(state.ntk, joint), first=mean(state.first, False), second=mean(state.second, False)
-    )
+    nngp, tangent = (mean(x, joint, state.offsets) for x in (state.nngp, state.ntk))
+    return state.replace(nngp=nngp, ntk=tangent, first=mean(state.first, one), second=mean(state.second, one))
 
 
-def window_sum(x: Float[Array, "..."], axes: Sequence[int], window: int, stride: int, padding: str) -> Float[Array, "..."]:
-    """Sum over a window along `axes` shifted together."""
-    for axis in axes:
-        x = pad(x, (axis % x.ndim, axis % x.ndim - 1), padding, (window, 1), (stride, 1))
+Axes = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def window_sum(
+    x: Float[Array, "..."], axes: Sequence[int], window: int, stride: int, padding: str, offsets: Int[Array, " n"] | None = None
+) -> Float[Array, "..."]:
+    """Sum over a window along `axes` shifted together; `offsets` of p' from p along the axis, whose sum wraps around."""
+    height, ends = x.shape[axes[0]], tuple(pads(padding, x.shape[axis], window, stride) for axis in axes)
+    if offsets is None and padding == "SAME" and axes[-1] == -1 and len(axes) == 2:
+        x = _between_zeros(x, axes, ends)
+    else:
+        for axis in axes:
+            x = pad(x, (axis % x.ndim, axis % x.ndim - 1), padding, (window, 1), (stride, 1))
+    # A barrier: the compiler would otherwise repeat the layer before for each shift, rather than keep its result.
+    x = jax.lax.optimization_barrier(x)
     total = None
     for shift in range(window):
         part = x
         for axis in axes:
             stop = shift + (x.shape[axis] - window) // stride * stride + 1
             part = jax.lax.slice_in_dim(part, shift, stop, stride, axis % x.ndim)
+        if offsets is not None and padding != "CIRCULAR":
+            part = jnp.where(_uncut(height, shift - ends[0][0], offsets), part, 0.0)
         total = part if total is None else total + part
     assert total is not None
     return total
+
+
+def _between_zeros(x: Array, axes: Sequence[int], ends: Sequence[tuple[int, int]]) -> Array:
+    """`x` with `ends` zeros before and after along `axes`.
+
+    Written into zeros behind a barrier: a pad of the last axis would be fused with what comes before, and keep its loop from
+    being vectorised.
+    """
+    shape, start = list(x.shape), [0] * x.ndim
+    for axis, (before, after) in zip(axes, ends, strict=True):
+        shape[axis] += before + after
+        start[axis] = before
+    zeros, x = jax.lax.optimization_barrier((jnp.zeros(shape, x.dtype), x))
+    return jax.lax.dynamic_update_slice(zeros, x, start)
+
+
+def _uncut(height: int, shift: int, offsets: Int[Array, " n"]) -> Bool[Array, "n height 1 1"]:
+    """Whether p' of a row and of the one `shift` further both are before the image's last row, or both wrapped around."""
+    row, cut = jnp.arange(height), height - offsets[:, None]
+    return ((row < cut) == (row + shift < cut))[..., None, None]
 
 
 def _refuse_no_pixels(layer: Layer, state: State) -> None:

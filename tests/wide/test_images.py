@@ -1,0 +1,134 @@
+"""Laws of image kernels: all orders in which pairs of pixels can be gone through give the same numbers, at bounded memory."""
+
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from parametra.networks import ntk
+from parametra.wide import kernel, rule
+from parametra.wide.offsets import global_mean, split
+from parametra.wide.start import start_pair
+
+KEY = jax.random.key(0)
+RNG = np.random.default_rng(0)
+RELU = ntk.ReLU()
+
+
+def conv(inputs, outputs, window=(3, 3), padding="SAME", strides=(1, 1), w_std=1.4, b_std=0.3):
+    make = functools.partial(ntk.Conv.init, window=window, padding=padding, strides=strides, w_std=w_std, b_std=b_std)
+    return eqx.filter_eval_shape(lambda key: make(key, inputs, outputs), KEY)
+
+
+HEAD = (ntk.GlobalAveragePool(), eqx.filter_eval_shape(lambda key: ntk.Dense.init(key, 4, 1, 1.3, 0.2), KEY))
+
+
+def image(*shape):
+    return jnp.asarray(RNG.normal(size=shape), jnp.float32)
+
+
+def all_pairs(layers, x1, x2):
+    """K and Theta over all pairs of pixels, by the rules at once."""
+    state = functools.reduce(lambda state, layer: rule(layer, state), layers, start_pair(x1, x2))
+    return state.nngp.mean(), state.ntk.mean()
+
+
+def shifted(x, window, padding, axes):
+    """Mean over a window of all pixels of `axes`, shift by shift, in numpy."""
+    total = np.zeros_like(x)
+    for i in range(window[0]):
+        for j in range(window[1]):
+            moved = x
+            for pair in axes:
+                for axis, size, shift in zip(pair, window, (i, j), strict=True):
+                    moved = one_shift(moved, axis, shift - (size - 1) // 2, padding == "CIRCULAR")
+            total = total + moved
+    return total / (window[0] * window[1])
+
+
+def one_shift(x, axis, shift, circular):
+    index = np.arange(x.shape[axis]) + shift
+    moved = np.take(x, index % x.shape[axis], axis)
+    inside = (index >= 0) & (index < x.shape[axis]) | circular
+    return moved * inside.reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+
+
+def plain(x1, x2, settings):
+    """Convolution and ReLU in turn, global mean and dense layer, in float64 over (height, width, height', width')."""
+    x1, x2 = (np.asarray(x, np.float64) for x in (x1, x2))
+    K = np.einsum("hwc,HWc->hwHW", x1, x2) / x1.shape[-1]
+    a, b = ((x * x).mean(-1) for x in (x1, x2))
+    theta = np.zeros_like(K)
+    for window, padding in settings:
+        mean = functools.partial(shifted, window=window, padding=padding)
+        K, theta = (1.96 * mean(t, axes=((0, 1), (2, 3))) for t in (K, theta))
+        K = K + 0.09
+        theta = K + theta
+        a, b = (1.96 * mean(t, axes=((0, 1),)) + 0.09 for t in (a, b))
+        size = np.sqrt(a[:, :, None, None] * b)
+        rho = np.clip(K / size, -1, 1)
+        angle = np.pi - np.arccos(rho)
+        K, theta = size / (2 * np.pi) * (np.sqrt(1 - rho**2) + angle * rho), theta * angle / (2 * np.pi)
+        a, b = a / 2, b / 2
+    nngp = 1.69 * K.mean() + 0.04
+    return nngp, nngp + 1.69 * theta.mean()
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "settings"),
+    [
+        (5, 3, [((3, 3), "SAME"), ((2, 4), "SAME")]), (3, 6, [((4, 1), "CIRCULAR"), ((3, 2), "SAME")]),
+        (1, 5, [((3, 3), "SAME")]), (4, 1, [((5, 3), "SAME"), ((3, 3), "CIRCULAR")]),
+    ],
+)  # fmt: skip
+def test_kernels_of_images_are_those_of_the_plain_recursion(height, width, settings):
+    """Also where the window is larger than the image, even, or wraps around; of an image with itself and with another."""
+    x = image(2, height, width, 2)
+    layers = [part for n, (w, p) in enumerate(settings) for part in (conv(4 if n else 2, 4, w, p), RELU)]
+    model = ntk.Chain((*layers, *HEAD))
+    assert split(model) is not None
+    found = kernel(model)(x)
+    for i, j in ((0, 0), (0, 1), (1, 1)):
+        assert_allclose((found.nngp[i, j], found.ntk[i, j]), plain(x[i], x[j], settings), rtol=3e-4)
+
+
+BLOCK = ntk.Chain((RELU, conv(4, 4, (1, 5), "CIRCULAR")))
+CHAINS = {
+    "residual": (conv(2, 4), ntk.ResidualSum(BLOCK), ntk.ResidualSum(BLOCK, conv(4, 4, (1, 1))), RELU),
+    "norm and dropout": (conv(2, 4), ntk.LayerNorm(), RELU, ntk.Dropout(0.5), conv(4, 4), ntk.Erf()),
+    "series": (conv(2, 4), ntk.Pointwise(jnp.tanh), conv(4, 4), ntk.GELU()),
+    "pixels only": (eqx.filter_eval_shape(lambda key: ntk.Dense.init(key, 2, 4), KEY), ntk.LeakyReLU(0.3)),
+    "no layer": (),
+}
+
+
+@pytest.mark.parametrize(("name", "shape"), zip(CHAINS, [(4, 6, 2), (5, 3, 2), (4, 3, 2), (3, 2, 2), (1, 4, 2)], strict=True))
+def test_one_offset_after_the_other_is_all_pairs_at_once(name, shape):
+    layers, (x1, x2) = CHAINS[name], (image(*shape), image(*shape))
+    other = ((jnp.ones(1), jnp.ones(1)),)
+
+    @jax.jit
+    def both(x1, x2):
+        across, own = global_mean(layers, x1, x2, other), global_mean(layers, x1, None)
+        found = across.nngp[0], across.ntk[0], own.nngp[0], own.ntk[0], own.first[0]
+        expected, alone = all_pairs(layers, x1, x2), all_pairs(layers, x1, None)
+        return found, (*expected, *alone, alone[0])
+
+    assert_allclose(*both(x1, x2), rtol=3e-6, atol=3e-6)
+
+
+def test_pooling_of_windows_and_strides_keep_all_pairs():
+    for layer in (ntk.AveragePool(), conv(4, 4, strides=(2, 1)), conv(4, 4, padding="VALID")):
+        assert split(ntk.Chain((conv(2, 4), RELU, layer, *HEAD))) is None
+
+
+def test_a_pair_of_images_stays_in_the_cache():
+    """Of 16 x 16 pixels one array over all pairs has 262 kB; a turn has a dozen of an eighth of that."""
+    layers, x = (conv(2, 4), RELU, conv(4, 4), RELU), image(2, 16, 16, 2)
+    other = ((jnp.ones(1), jnp.ones(1)),)
+    program = jax.jit(lambda x1, x2: global_mean(layers, x1, x2, other).ntk).lower(x[0], x[1]).compile()
+    assert program.memory_analysis().temp_size_in_bytes < 16 * 4 * 2**15
