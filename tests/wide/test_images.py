@@ -106,7 +106,9 @@ CHAINS = {
 }
 
 
-@pytest.mark.parametrize(("name", "shape"), zip(CHAINS, [(4, 6, 2), (5, 3, 2), (4, 3, 2), (3, 2, 2), (1, 4, 2)], strict=True))
+@pytest.mark.parametrize(
+    ("name", "shape"), list(zip(CHAINS, [(4, 6, 2), (5, 3, 2), (4, 3, 2), (3, 2, 2), (1, 4, 2)], strict=True))
+)  # fmt: skip
 def test_one_offset_after_the_other_is_all_pairs_at_once(name, shape):
     layers, (x1, x2) = CHAINS[name], (image(*shape), image(*shape))
     other = ((jnp.ones(1), jnp.ones(1)),)
@@ -127,8 +129,7 @@ def test_pooling_of_windows_and_strides_keep_all_pairs():
 
 
 def test_a_pair_of_images_stays_in_the_cache():
-    """Of 16 x 16 pixels one array over all pairs has 262 kB; a turn has a dozen of an eighth of that."""
-    layers, x = (conv(2, 4), RELU, conv(4, 4), RELU), image(2, 16, 16, 2)
-    other = ((jnp.ones(1), jnp.ones(1)),)
+    """All arrays of a program together are smaller than one over all pairs of pixels."""
+    layers, x, other = (conv(2, 4), RELU, conv(4, 4), RELU), image(2, 32, 32, 2), ((jnp.ones(1), jnp.ones(1)),)
     program = jax.jit(lambda x1, x2: global_mean(layers, x1, x2, other).ntk).lower(x[0], x[1]).compile()
-    assert program.memory_analysis().temp_size_in_bytes < 16 * 4 * 2**15
+    assert program.memory_analysis().temp_size_in_bytes < 4 * 32**4

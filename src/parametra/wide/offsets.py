@@ -66,8 +66,7 @@ def global_mean(
 ) -> State:
     """The state of one image with another (with itself where None) after `layers` and the mean over all pairs of pixels.
 
-    Args:
-        variances: of the state after the mean and after later pooling, `State.pooled`.
+    `variances`: those after this mean and after later pooling, as in `State.pooled`.
     """
     height, width, _ = x1.shape
     # Of an image with itself, offsets s and height - s hold the same numbers, transposed.
