@@ -12,7 +12,7 @@ LEAD = (
 
 
 def section(run: RunReader) -> Section | None:
-    """One table for networks, one for each kind of series."""
+    """One table for networks, one for sparse polynomials with a row for each kind of series."""
     logistic, networks = run.folder.stage_done("logistic"), run.folder.stage_done("networks")
     tables = []
     if networks:
@@ -29,10 +29,22 @@ def section(run: RunReader) -> Section | None:
         tables.append(
             Table(head, rows, "Networks, first seed, chosen one first. The hypernetwork is a reconstruction of Tan (2019).")
         )
-    for entry in (logistic or {}).get("ranking", []):
-        rows = tuple((name, _text(error), str(count)) for name, error, count in entry["rows"])
-        caption = f"Regime {entry['regime']}, noise {entry['noise']:g}, first seed. Chosen: {entry['chosen']}."
-        tables.append(Table(("design", "error on the edge", "free numbers"), rows, caption))
+    ranked = (logistic or {}).get("ranking", [])
+    if ranked:
+        rows = tuple(
+            (
+                f"{entry['regime']}, noise {entry['noise']:g}", entry["chosen"], _text(best[1]), best[0],
+                _text(entry["rows"][-1][1]),
+            )
+            for entry in ranked
+            for best in entry["rows"][:1]
+        )  # fmt: skip
+        head = ("series", "chosen", "least error on the edge", "of the design", f"error of number {len(ranked[0]['rows'])}")
+        caption = (
+            "Sparse polynomials, first seed. Among designs that the edge cannot tell apart, the chosen one has the fewest "
+            "terms; the polynomial has degree 4 in x and 2 in r, of which so many terms are kept."
+        )
+        tables.append(Table(head, rows, caption))
     if not tables:
         return missing("designs", TITLE, LEAD, "Not there yet: no stage has ranked designs.")
     return Section("designs", TITLE, LEAD, tuple(tables))
