@@ -29,7 +29,7 @@ from parametra.studies.extrapolation.systems import SYSTEMS, series_of
 
 BEYOND, STEPS = 101, 400  # parameters beyond training, steps of the attractors compared there
 FIRST, SECOND = np.array([0.4]), np.array([0.7])
-FRESH = 100  # added to the seed: none of the others, on which the guard's rule was set
+FRESH = 200  # added to the seed: none of those on which the guard's rule was set
 NOISE = 1e-3  # of the other systems' series
 
 
