@@ -33,16 +33,17 @@ def section(run: RunReader) -> Section | None:
     if ranked:
         rows = tuple(
             (
-                f"{entry['regime']}, noise {entry['noise']:g}", entry["chosen"], _text(best[1]), best[0],
-                _text(entry["rows"][-1][1]),
+                f"{one['regime']}, noise {one['noise']:g}",
+                one["chosen"],
+                one["rows"][0][0],
+                *(_text(one["rows"][i][1]) for i in (0, -1)),
             )
-            for entry in ranked
-            for best in entry["rows"][:1]
-        )  # fmt: skip
-        head = ("series", "chosen", "least error on the edge", "of the design", f"error of number {len(ranked[0]['rows'])}")
+            for one in ranked
+        )
+        head = ("series", "chosen", "least error on the edge has", "least error", f"error of number {len(ranked[0]['rows'])}")
         caption = (
             "Sparse polynomials, first seed. Among designs that the edge cannot tell apart, the chosen one has the fewest "
-            "terms; the polynomial has degree 4 in x and 2 in r, of which so many terms are kept."
+            "terms. 'poly4, powers 2' is the library of degree 4 in the state and 2 in r, before terms are dropped."
         )
         tables.append(Table(head, rows, caption))
     if not tables:
