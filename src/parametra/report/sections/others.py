@@ -13,6 +13,7 @@ LEAD = (
     "The same protocol where the recipe of the logistic map does not fit: a flat maximum of order four, a control that enters by "
     "a sine, a population in log(x'/x), a map of two variables, a flow; and series whose control is unknown."
 )
+CHOSEN = "chosen: "
 TITLES = {
     "quartic": "Quartic: a maximum of order four",
     "sine-law": "Sine law: the control enters by a sine",
@@ -39,8 +40,11 @@ def section(run: RunReader) -> Section | None:
         short = [WORDS.get(label, label.replace("exponent at ", "exponent at control ")) for label in shown]
         unit = "relative error of the exponent" if "exponent" in shown[0] else "error in the control"
         figures.append(Figure(dots(groups, short, title, unit, least=1e-14), "Every seed a dot, medians as bars."))
-        for row in done.get("tables", {}).get(name, []):
-            rows.append((title.split(":")[0], row["design"], _text(row["edge"]), _text(row["parameters"])))
+        table = done.get("tables", {}).get(name, [])
+        chosen = [row["design"].removeprefix(CHOSEN) for row in table if row["design"].startswith(CHOSEN)]
+        for row in [row for row in table if not row["design"].startswith(CHOSEN)]:
+            mark = " (chosen)" if row["design"] in chosen else ""
+            rows.append((title.split(":")[0], row["design"] + mark, _text(row["edge"]), _text(row["parameters"])))
     unknown = run.fields("unknown")
     if unknown is not None:
         order = np.argsort(unknown.r.values)
@@ -52,7 +56,7 @@ def section(run: RunReader) -> Section | None:
     if not figures:
         return missing("others", TITLE, LEAD, "Not there yet: no stage has learned another system.")
     head = ("system", "design", "error on the edge", "free numbers")
-    table = Table(head, tuple(rows), "Candidates by their error on the edge, and the one chosen; first seed.")
+    table = Table(head, tuple(rows), "Candidates by their error on the edge; first seed.")
     parts: list[Part] = [Panels(tuple(figures), columns=2), *([table] if rows else [])]
     return Section("others", TITLE, LEAD, tuple(parts))
 

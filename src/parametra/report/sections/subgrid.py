@@ -45,9 +45,10 @@ def section(run: RunReader) -> Section | None:
     table = Table(
         ("design", "weak to strong forcing", "middle to tails of the states", "mean of all cuts"), rows,
         "Edge validation within the training forcings, first seed: share of the variance of U explained on pairs held out. The "
-        "closure is the mean of the first three. A tail p grows like |X|^p; all but the linear closure are networks.",
+        "closure is the mean of the first three. A tail p grows like |X|^p; constant means one law for all forcings; poly1 is "
+        "the linear closure.",
     )  # fmt: skip
-    return Section("subgrid", TITLE, LEAD, (Panels(figures, columns=2), table))
+    return Section("subgrid", TITLE, LEAD, (Panels(figures, columns=3), table))
 
 
 def _text(value: float | None) -> str:
