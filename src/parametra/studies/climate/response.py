@@ -1,0 +1,214 @@
+"""How climate answers to another sea: the changes of truth and of every network from the reference truth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from parametra.climate.diagnostics.drift import daily_series, drift_table
+from parametra.climate.diagnostics.geometry import time_in_days
+from parametra.climate.diagnostics.means import climate_difference, halves, with_derived, zonal_climate
+from parametra.climate.diagnostics.patterns import column_heating, pattern_scores
+from parametra.climate.diagnostics.sample import Verdict, difference_verdict, pattern_verdict
+from parametra.core.errors import PhysicalStopError
+from parametra.store.metrics import Metric
+from parametra.studies.base import Run
+from parametra.studies.climate.config import CoupledConfig, WorldConfig
+from parametra.studies.climate.coupled import keeps_climate
+from parametra.studies.climate.elsewhere import Elsewhere
+from parametra.studies.climate.transfer import RECIPES
+from parametra.studies.climate.truth import truth_fields
+
+HEATING = "tendency_of_atmosphere_enthalpy_content"
+MAPS = {HEATING: "column heating", "precipitation_flux": "precipitation"}
+CHANGES = (("mean_temperature", "mean temperature", "K"), ("precipitation", "mean precipitation", "mm/day"))
+ZONAL = ("air_temperature", "precipitation_flux")
+HALVES = ("truth_first_half", "truth_second_half")
+WITHIN = (0.8, 1.2)  # of the truth's change
+PATTERN = 0.9
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network over the other sea.
+
+    Attributes:
+        recipe, seed: which one.
+        fields: its days as they were recorded; None if it did not survive one.
+        stop: why it ended early, None if it did not.
+    """
+
+    recipe: str
+    seed: int
+    fields: xr.Dataset | None
+    stop: PhysicalStopError | None
+
+    @property
+    def days(self) -> float:
+        """Whole days that it ran."""
+        return 0.0 if self.fields is None else float(self.fields.sizes["time"])
+
+
+def response(run: Run, there: Elsewhere, trials: list[Trial]) -> xr.Dataset:
+    """Everything that the page and the metrics need of one world.
+
+    Returns:
+        by run, that is the truth, its two halves and every network RECIPE-SEED: change_of_... the change of the zonal means
+        (latitude[, level]) and change_... of the means of `CHANGES` from the reference truth; gap_... the measures of
+        `climate_difference` from that world's own truth; map_... (latitude, longitude) of `MAPS`, with r_... and departure_r_...,
+        their correlations with the truth's map, as they are and less their zonal means; kept, days, drift_temperature (day).
+        Of a network that stopped early NaN, but for its days and its drift. The truth's r_... are those of its halves.
+        by figure, that is `CHANGES` and `MAPS`: word and why, whether the truths are long enough for it.
+    """
+    truth, window = run.config.truth, (run.config.coupled.keeps_from, run.config.coupled.candidate_days)
+    home, record = truth_fields(run, truth.spin_up_days, truth.days), there.record()
+    reference, target = zonal_climate(home), zonal_climate(record)
+    sides = {"truth": with_maps(record)} | dict(zip(HALVES, map(with_maps, halves(record)), strict=True))
+    tables = [_answer(side, reference, target, sides["truth"], None) for side in sides.values()]
+    tables[0] = tables[0].assign(_half_correlations(sides))
+    blank = xr.full_like(tables[0], np.nan)
+    labels = [*sides]
+    for trial in trials:
+        labels.append(f"{trial.recipe}-{trial.seed}")
+        late = None if trial.stop is not None or trial.fields is None else _days(trial.fields, *window)
+        tables.append(blank if late is None else _answer(late, reference, target, sides["truth"], keeps_climate))
+    found = xr.concat(tables, "run", join="override", coords="minimal", compat="override").assign_coords(run=labels)
+    days = [float(record.sizes["time"]) / there.run.config.host.steps_per_day, np.nan, np.nan, *(trial.days for trial in trials)]
+    series = {"truth": daily_series(record, target)}
+    series |= {
+        label: daily_series(trial.fields, target)
+        for label, trial in zip(labels[3:], trials, strict=True)
+        if trial.fields is not None
+    }
+    drift = drift_table(series).mean_temperature.reindex(run=labels)
+    verdicts = _verdicts(found, climate_difference(*map(zonal_climate, halves(home))))
+    return (
+        found.assign(days=("run", days), drift_temperature=drift)
+        .assign(
+            word=("figure", [verdict.word for verdict in verdicts.values()]),
+            why=("figure", [verdict.why for verdict in verdicts.values()]),
+        )
+        .assign_coords(figure=list(verdicts))
+    )
+
+
+def _verdicts(found: xr.Dataset, noise: dict[str, float]) -> dict[str, Verdict]:
+    """Is the sample long enough? Of a change: for a fifth of it to show, with both truths' errors; of a map: for its pattern."""
+    verdicts = {}
+    for key, _, unit in CHANGES:
+        change = found[f"change_{key}"]
+        first, second = (float(change.sel(run=half)) for half in HALVES)
+        matters = float(f"{(WITHIN[1] - 1.0) * abs(float(change.sel(run='truth'))):.2g}")
+        verdicts[key] = difference_verdict(float(np.hypot(first - second, noise[key])), matters, unit)
+    return verdicts | {name: pattern_verdict(float(found[f"r_{name}"].sel(run="truth"))) for name in MAPS}
+
+
+def with_maps(fields: xr.Dataset) -> xr.Dataset:
+    """Truth's columns with the mean map of the columns' heating, which coupled runs record by themselves."""
+    return fields if HEATING in fields else fields.assign({HEATING: column_heating(fields)})
+
+
+def _days(fields: xr.Dataset, first: float, last: float) -> xr.Dataset:
+    elapsed = time_in_days(fields.time) - time_in_days(fields.time)[0]
+    return fields.isel(time=np.flatnonzero((elapsed >= first - 1e-6) & (elapsed < last - 1e-6)))
+
+
+def _answer(
+    side: xr.Dataset,
+    reference: xr.Dataset,
+    target: xr.Dataset,
+    truth: xr.Dataset,
+    keeps: Callable[[dict[str, float]], bool] | None,
+) -> xr.Dataset:
+    """One run's part of `response`."""
+    climate = zonal_climate(side)
+    change, gap = climate_difference(climate, reference), climate_difference(climate, target)
+    maps, wanted = _maps(side), _maps(truth)
+    parts = {f"change_of_{name}": climate[name] - reference[name] for name in ZONAL}
+    parts |= {f"change_{key}": xr.DataArray(change[key]) for key, _, _ in CHANGES}
+    parts |= {f"gap_{key}": xr.DataArray(value) for key, value in gap.items()}
+    parts |= {f"map_{name}": maps[name] for name in MAPS}
+    for name in MAPS:
+        parts[f"r_{name}"] = xr.DataArray(pattern_scores(maps[name], wanted[name])[2])
+        parts[f"departure_r_{name}"] = xr.DataArray(pattern_scores(_departure(maps[name]), _departure(wanted[name]))[2])
+    parts["kept"] = xr.DataArray(np.nan if keeps is None else float(keeps(gap)))
+    return xr.Dataset(parts)
+
+
+def _half_correlations(sides: dict[str, xr.Dataset]) -> dict[str, xr.DataArray]:
+    first, second = (_maps(sides[name]) for name in HALVES)
+    found = {}
+    for name in MAPS:
+        found[f"r_{name}"] = xr.DataArray(pattern_scores(first[name], second[name])[2])
+        found[f"departure_r_{name}"] = xr.DataArray(pattern_scores(_departure(first[name]), _departure(second[name]))[2])
+    return found
+
+
+def _maps(side: xr.Dataset) -> xr.Dataset:
+    fields = with_derived(side)[list(MAPS)].astype(np.float64)
+    return fields.mean("time") if "time" in fields.dims else fields
+
+
+def _departure(field: xr.DataArray) -> xr.DataArray:
+    return field - field.mean("longitude")
+
+
+def response_rows(found: xr.Dataset, world: WorldConfig, coupled: CoupledConfig) -> list[Metric]:
+    """Changes of truth and recipes, what is kept, how long they ran, and the maps' correlations."""
+    rows: list[Metric] = []
+    window = f"days {coupled.keeps_from:g} to {coupled.candidate_days:g}"
+    truth = found.sel(run="truth")
+    for key, words, unit in CHANGES:
+        source = f"from the reference; its halves differ by {float(found[f'reference_split_half_{key}']):.2g} {unit}"
+        rows.append(
+            Metric(
+                f"over {world.name}: change of {words}, truth", float(truth[f"change_{key}"]), unit, kind="skill", source=source
+            )
+        )
+    for name, words in MAPS.items():
+        for kind, text in (("r", "map"), ("departure_r", "map less its zonal mean")):
+            label = f"over {world.name}: {text} of {words}, correlation of the truth's halves"
+            rows.append(Metric(label, float(truth[f"{kind}_{name}"]), "1", None, "higher", "skill", _sample(found, name)))
+    for recipe in world.recipes:
+        rows += _recipe_rows(found, world, recipe, window, coupled.candidate_days)
+    return rows
+
+
+def _sample(found: xr.Dataset, figure: str) -> str:
+    one = found.sel(figure=figure)
+    return f"sample {one.word.values}: {one.why.values}"
+
+
+def _recipe_rows(found: xr.Dataset, world: WorldConfig, recipe: str, window: str, asked: float) -> list[Metric]:
+    names = [str(name) for name in found.run.values if str(name).rpartition("-")[0] == recipe]
+    one = found.sel(run=names)
+    alive = int(one.kept.notnull().sum())
+    title = f"over {world.name}, coupled, {RECIPES[recipe]}"
+    source = f"{window}, mean of the {alive} of {len(names)} seeds that ran to the end"
+    rows = [
+        Metric(
+            f"{title}, seed {seed}: days run", float(one.days[seed]), "d", None, "higher", "skill", f"{asked:g} were asked for"
+        )
+        for seed in range(len(names))
+    ]
+    invariant = recipe == "invariant"
+    rows.append(
+        Metric(
+            f"{title}: share of seeds that keep the climate", float(one.kept.fillna(0.0).mean()), "1",
+            1.0 if invariant and world.warming else None, "higher", "skill", f"{window}, against that world's truth",
+        )
+    )  # fmt: skip
+    for key, words, unit in CHANGES:
+        change = float(one[f"change_{key}"].mean())
+        rows.append(Metric(f"{title}: change of {words}", change, unit, kind="skill", source=source))
+        if world.warming:
+            share = change / float(found[f"change_{key}"].sel(run="truth"))
+            target = WITHIN if invariant else None
+            rows.append(Metric(f"{title}: change of {words} over the truth's", share, "1", target, "inside", "skill", source))
+    for name, words in MAPS.items():
+        for kind, text in (("r", "map"), ("departure_r", "map less its zonal mean")):
+            target = PATTERN if world.wave and kind == "r" and recipe == "plain" else None
+            label = f"{title}: {text} of {words}, correlation with the truth's"
+            rows.append(Metric(label, float(one[f"{kind}_{name}"].mean()), "1", target, "higher", "skill", source))
+    return rows

@@ -1,0 +1,109 @@
+"""Stage transfer: offline skill of every recipe on the reference and on the other world.
+
+The failure that Rasp et al. (2018) report of a network over a warmer sea, and how much of it a recipe undoes: a network that
+has seen the other world alone is what can be asked for.
+"""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from parametra.climate.diagnostics.geometry import area_mean
+from parametra.climate.diagnostics.scoreboard import TARGETS, with_precipitation
+from parametra.climate.diagnostics.skill import level_mean, pooled_r2
+from parametra.climate.emulator import column_dataset, load_emulator, predict
+from parametra.store.fields import write_fields
+from parametra.store.metrics import Metric
+from parametra.studies.base import Run
+from parametra.studies.climate.config import ClimateConfig, WorldConfig
+from parametra.studies.climate.elsewhere import Elsewhere
+from parametra.studies.climate.recipes import networks_of
+from parametra.studies.climate.truth import truth_fields
+
+WORDS = dict(zip(TARGETS, ("heating", "moistening"), strict=True))
+RECIPES = {
+    "plain": "trained on the reference, plain inputs",
+    "invariant": "trained on the reference, invariant inputs",
+    "both": "trained on both worlds",
+    "alone": "trained on that world alone",
+}
+SHARE_OF_YARDSTICK = 0.9
+
+
+def score_transfer(run: Run) -> dict[str, Any]:
+    """R2 by level of every network on both scoring stretches."""
+    config: ClimateConfig = run.config
+    rows: list[Metric] = []
+    for index, world in enumerate(config.worlds):
+        there = Elsewhere.of(run, world)
+        stretches = {"reference": truth_fields(run, config.truth.scoring_start, config.truth.days), world.name: there.scoring()}
+        tables = []
+        for place, (name, fields) in enumerate(stretches.items()):
+            run.progress.update("transfer", (2 * index + place) / (2 * len(config.worlds)), world=world.name, stretch=name)
+            tables.append(_skill(run, world, fields))
+        board = xr.concat(tables, "stretch", join="override").assign_coords(stretch=list(stretches))
+        write_fields(run.folder.fields(f"transfer-{world.name}"), board)
+        rows += _rows(board, world)
+    return {"metrics": rows}
+
+
+def _skill(run: Run, world: WorldConfig, fields: xr.Dataset) -> xr.Dataset:
+    """Scores of all networks on one stretch.
+
+    Returns:
+        r2 (recipe, seed, target, level), r2_mean without level, the mean by mass from 180 hPa down; of precipitation rain_r2 and
+        rain_ratio, its mean over the truth's (recipe, seed).
+    """
+    fields = with_precipitation(fields).load()
+    data = column_dataset(fields)
+    rain = fields.precipitation_flux
+    wet = float(area_mean(rain.mean("time")))
+    r2, means, rain_r2, ratio = [], [], [], []
+    for recipe in world.recipes:
+        for name in networks_of(run.config, world, recipe):
+            word = predict(load_emulator(run.folder.network(name))[0], data)
+            skill = [pooled_r2(fields[target], word[target]).r2 for target in TARGETS]
+            r2.append([one.values for one in skill])
+            means.append([level_mean(one) for one in skill])
+            rain_r2.append(float(pooled_r2(rain, word.precipitation_flux).r2))
+            ratio.append(float(area_mean(word.precipitation_flux.mean("time"))) / wet)
+    shape = (len(world.recipes), run.config.recipes.seeds)
+    return xr.Dataset(
+        {
+            "r2": (("recipe", "seed", "target", "level"), np.reshape(r2, (*shape, len(TARGETS), -1))),
+            "r2_mean": (("recipe", "seed", "target"), np.reshape(means, (*shape, len(TARGETS)))),
+            "rain_r2": (("recipe", "seed"), np.reshape(rain_r2, shape)),
+            "rain_ratio": (("recipe", "seed"), np.reshape(ratio, shape)),
+        },
+        {"recipe": list(world.recipes), "target": list(TARGETS), "level": fields.level.values},
+    )
+
+
+def _rows(board: xr.Dataset, world: WorldConfig) -> list[Metric]:
+    source = f"mean over {board.sizes['seed']} seeds; scoring stretches, pooled, 180 hPa to surface"
+    rows = []
+    for target, word in WORDS.items():
+        skill = {
+            (recipe, stretch): float(board.r2_mean.sel(recipe=recipe, stretch=stretch, target=target).mean("seed"))
+            for recipe in world.recipes
+            for stretch in ("reference", world.name)
+        }
+        yardstick = skill["alone", world.name]
+        for recipe in world.recipes:
+            name = f"over {world.name}, offline, {RECIPES[recipe]}: {word}"
+            home, there = skill[recipe, "reference"], skill[recipe, world.name]
+            rows.append(Metric(f"{name}, R2 on the reference", home, "1", None, "higher", "skill", source))
+            rows.append(Metric(f"{name}, R2 on {world.name}", there, "1", None, "higher", "skill", source))
+            if recipe == "plain":
+                rows.append(Metric(f"{name}, R2 lost", home - there, "1", kind="skill", source=source))
+            if recipe != "alone":
+                share = there / yardstick if yardstick > 0 else float("nan")
+                target_share = SHARE_OF_YARDSTICK if recipe == "invariant" else None
+                text = f"{name}, R2 on {world.name} over that of the network trained there alone"
+                rows.append(Metric(text, share, "1", target_share, "higher", "skill", source))
+    for recipe in world.recipes:
+        name = f"over {world.name}, offline, {RECIPES[recipe]}: mean precipitation over the truth's"
+        ratio = float(board.rain_ratio.sel(recipe=recipe, stretch=world.name).mean())
+        rows.append(Metric(name, ratio, "1", None, "inside", "skill", source))
+    return rows
