@@ -32,7 +32,10 @@ def table(skill: xr.Dataset | None, found: xr.Dataset | None, name: str, recipes
     for recipe in recipes:
         offline = [] if skill is None else _offline_cells(skill, name, recipe)
         rows.append((RECIPES[recipe], *offline, *([] if found is None else _coupled_cells(found, recipe))))
-    caption = f"{name}. Means over seeds; the truth's r are those of its halves; in brackets: over the truth's change."
+    caption = (
+        f"{name}. Means over seeds that ran to the end; days of every seed, fewer than asked where it crashed; in brackets: over "
+        "the truth's change; r of the truth: of its halves."
+    )
     return Table(head, tuple(rows), caption)
 
 
@@ -108,7 +111,7 @@ def _shown_offline(skill: xr.Dataset, world: dict[str, Any], recipes: list[str])
 
 def _sample(found: xr.Dataset, world: dict[str, Any]) -> Note:
     """Whether the truths are long enough: for the changes under a warming, for the maps under a wave."""
-    titles = {key: text for key, (text, _) in CHANGES.items()} if world.get("warming") else {}
+    titles = {key: text for key, (text, _) in CHANGES.items()} if world.get("warming") or not world.get("wave") else {}
     titles |= {name: f"map of {title.lower()}" for name, (title, *_) in MAPS.items()} if world.get("wave") else {}
     rows = {title: found.sel(figure=figure) for figure, title in titles.items()}
     poor = any(str(row.word.values) != "long enough" for row in rows.values())

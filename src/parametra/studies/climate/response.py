@@ -46,8 +46,8 @@ class Trial:
 
     @property
     def days(self) -> float:
-        """Whole days that it ran."""
-        return 0.0 if self.fields is None else float(self.fields.sizes["time"])
+        """Days that it ran: those recorded, or until it stopped."""
+        return self.stop.day if self.stop is not None else 0.0 if self.fields is None else float(self.fields.sizes["time"])
 
 
 def response(run: Run, there: Elsewhere, trials: list[Trial]) -> xr.Dataset:
@@ -160,16 +160,13 @@ def response_rows(found: xr.Dataset, world: WorldConfig, coupled: CoupledConfig)
     window = f"days {coupled.keeps_from:g} to {coupled.candidate_days:g}"
     truth = found.sel(run="truth")
     for key, words, unit in CHANGES:
-        source = f"from the reference; its halves differ by {float(found[f'reference_split_half_{key}']):.2g} {unit}"
+        change = float(truth[f"change_{key}"])
         rows.append(
-            Metric(
-                f"over {world.name}: change of {words}, truth", float(truth[f"change_{key}"]), unit, kind="skill", source=source
-            )
+            Metric(f"over {world.name}: change of {words}, truth", change, unit, kind="skill", source=_sample(found, key))
         )
-    for name, words in MAPS.items():
-        for kind, text in (("r", "map"), ("departure_r", "map less its zonal mean")):
-            label = f"over {world.name}: {text} of {words}, correlation of the truth's halves"
-            rows.append(Metric(label, float(truth[f"{kind}_{name}"]), "1", None, "higher", "skill", _sample(found, name)))
+    for kind, name, words in _patterns(world):
+        label = f"over {world.name}: {words}, correlation of the truth's halves"
+        rows.append(Metric(label, float(truth[f"{kind}_{name}"]), "1", None, "higher", "skill", _sample(found, name)))
     for recipe in world.recipes:
         rows += _recipe_rows(found, world, recipe, window, coupled.candidate_days)
     return rows
@@ -206,9 +203,14 @@ def _recipe_rows(found: xr.Dataset, world: WorldConfig, recipe: str, window: str
             share = change / float(found[f"change_{key}"].sel(run="truth"))
             target = WITHIN if invariant else None
             rows.append(Metric(f"{title}: change of {words} over the truth's", share, "1", target, "inside", "skill", source))
-    for name, words in MAPS.items():
-        for kind, text in (("r", "map"), ("departure_r", "map less its zonal mean")):
-            target = PATTERN if world.wave and kind == "r" and recipe == "plain" else None
-            label = f"{title}: {text} of {words}, correlation with the truth's"
-            rows.append(Metric(label, float(one[f"{kind}_{name}"].mean()), "1", target, "higher", "skill", source))
+    for kind, name, words in _patterns(world):
+        target = PATTERN if kind == "r" and recipe == "plain" else None
+        label = f"{title}: {words}, correlation with the truth's"
+        rows.append(Metric(label, float(one[f"{kind}_{name}"].mean()), "1", target, "higher", "skill", source))
     return rows
+
+
+def _patterns(world: WorldConfig) -> list[tuple[str, str, str]]:
+    """(kind of correlation, variable, words) of the maps; none where the sea has no pattern along latitudes."""
+    kinds = {"r": "map", "departure_r": "map less its zonal mean"} if world.wave else {}
+    return [(kind, name, f"{text} of {words}") for name, words in MAPS.items() for kind, text in kinds.items()]
