@@ -12,7 +12,16 @@ from parametra.report.figures.palette import BLACK, BLUE, GREEN, GREY, VERMILION
 from parametra.report.reader import RunReader
 from parametra.report.section import Figure, Note, Panels, Part, Section
 from parametra.report.sections import zonal
-from parametra.report.sections.recipes import MAPS, RECIPES, TARGETS, seeds, table, verdict
+from parametra.report.sections.recipes import (
+    MAPS,
+    RECIPES,
+    TARGETS,
+    coupled_table,
+    offline_table,
+    seeds,
+    shown_coupled,
+    shown_offline,
+)
 
 TITLE = "Other seas"
 LEAD = (
@@ -39,12 +48,12 @@ def _world(run: RunReader, world: dict[str, Any]) -> list[Part]:
     skill, found = (run.fields(f"{kind}-{name}") for kind in ("transfer", "response"))
     parts: list[Part] = []
     if skill is not None:
-        parts.append(_skill(skill, name, recipes))
+        parts += [_skill(skill, name, recipes), offline_table(skill, world), shown_offline(skill, world)]
     if found is not None:
-        parts.append(_changes(found, recipes, name))
-        parts += [_maps(found, recipes, name)] if world.get("wave") else []
-    if skill is not None or found is not None:
-        parts += [table(skill, found, name, recipes), *verdict(skill, found, world)]
+        warming, wave = world.get("warming"), world.get("wave")
+        parts += [_warming(found, name, recipes)] if warming or not wave else []
+        parts += [_map(found, name, recipes, variable) for variable in MAPS] if wave else []
+        parts += [_profiles(found, name, recipes), coupled_table(found, world), *shown_coupled(found, world)]
     return parts + [
         Note(run.why_missing(f"{kind}-{name}"), "missing")
         for kind, data in (("transfer", skill), ("response", found))
@@ -69,31 +78,51 @@ def _skill(skill: xr.Dataset, name: str, recipes: list[str]) -> Panels:
     return Panels(tuple(figures), columns=2, title=f"{name}: skill by level, offline, mean over seeds")
 
 
-def _changes(found: xr.Dataset, recipes: list[str], name: str) -> Panels:
-    """Change of zonal-mean temperature and precipitation from the reference truth, and how the runs went."""
-    sides = {"truth": found.sel(run="truth")} | {RECIPES[recipe]: found.sel(run=seeds(found, recipe)) for recipe in recipes}
-    fields = {side: _mean(data.change_of_air_temperature) for side, data in sides.items()}
+def _warming(found: xr.Dataset, name: str, recipes: list[str]) -> Panels:
+    """Change of zonal-mean temperature from the reference truth, one scale for all."""
+    fields = {side: _mean(data.change_of_air_temperature) for side, data in _sides(found, recipes).items()}
     scale = Scale.around_zero("RdBu_r", *(field.values for field in fields.values()))
     figures = [
         Figure(
             meridional_section(
-                found.latitude.values, found.level.values, field.transpose("latitude", "level").values, scale,
-                f"Temperature change, {side}", "K",
+                found.latitude.values, found.level.values, field.transpose("latitude", "level").values, scale, side.capitalize(),
+                "K",
             )
         )
         for side, field in fields.items()
     ]  # fmt: skip
-    halves = [
-        found.change_of_precipitation_flux.sel(run=half).values * zonal.DAY for half in ("truth_first_half", "truth_second_half")
-    ]
-    lines = {side: _mean(data.change_of_precipitation_flux).values * zonal.DAY for side, data in sides.items()}
-    lines = {side: values for side, values in lines.items() if np.isfinite(values).any()}
-    band = (np.minimum(*halves), np.maximum(*halves), "halves of the truth")
-    figures.append(Figure(by_latitude(found.latitude.values, lines, COLOURS, "Precipitation change", "mm/day", band=band)))
-    figures.append(Figure(_drift(found, recipes)))
-    return Panels(
-        tuple(figures), columns=2, title=f"{name}: change from the reference truth, coupled, mean over seeds that ran to the end"
+    title = (
+        f"{name}: change of zonal-mean temperature from the reference truth (R9), coupled, mean over seeds that ran to the end"
     )
+    return Panels(tuple(figures), title=title)
+
+
+def _map(found: xr.Dataset, name: str, recipes: list[str], variable: str) -> Panels:
+    """Mean maps of the truth and of the first seed of every recipe that ran to the end."""
+    title, unit, factor, cmap = MAPS[variable]
+    runs = {"truth": "truth"} | {RECIPES[recipe]: _first_alive(found, recipe) for recipe in recipes}
+    maps = {
+        side: found[f"map_{variable}"].sel(run=run).transpose("latitude", "longitude").values * factor
+        for side, run in runs.items()
+    }
+    scale = Scale.around_zero(cmap, *maps.values()) if cmap == "RdBu_r" else Scale.spanning(cmap, np.zeros(1), *maps.values())
+    figures = [
+        Figure(chart(found.latitude.values, found.longitude.values, field, scale, side.capitalize(), unit))
+        for side, field in maps.items()
+    ]
+    words = f"{name}: mean {title.lower()} (R8), coupled; of each recipe the first seed that ran to the end"
+    return Panels(tuple(figures), columns=2, title=words)
+
+
+def _profiles(found: xr.Dataset, name: str, recipes: list[str]) -> Panels:
+    """Change of precipitation by latitude from the reference truth, and how every seed's mean temperature went."""
+    change = found.change_of_precipitation_flux * zonal.DAY
+    first, second = (change.sel(run=half).values for half in ("truth_first_half", "truth_second_half"))
+    lines = {side: _mean(data.change_of_precipitation_flux).values * zonal.DAY for side, data in _sides(found, recipes).items()}
+    lines = {side: values for side, values in lines.items() if np.isfinite(values).any()}
+    band = (np.minimum(first, second), np.maximum(first, second), "halves of the truth")
+    rain = by_latitude(found.latitude.values, lines, COLOURS, "Precipitation, change from the reference", "mm/day", band=band)
+    return Panels((Figure(rain), Figure(_drift(found, recipes))), columns=2, title=f"{name}: precipitation and drift, coupled")
 
 
 def _drift(found: xr.Dataset, recipes: list[str]) -> str:
@@ -104,28 +133,14 @@ def _drift(found: xr.Dataset, recipes: list[str]) -> str:
     for recipe in recipes:
         rows = np.pad(series.sel(run=seeds(found, recipe)).values, ((0, 0), (0, 1)), constant_values=np.nan)
         lines[RECIPES[recipe]] = rows.ravel()
-    tolerance = (target - 1.5, target + 1.5, "that world's truth ± 1.5 K")
     days = np.tile(np.append(day, day[-1]), len(seeds(found, recipes[0])))
+    tolerance = (target - 1.5, target + 1.5, "its own truth ± 1.5 K")
     return by_day(days, lines, COLOURS, "Mean temperature, every seed", "K", tolerance=tolerance)
 
 
-def _maps(found: xr.Dataset, recipes: list[str], name: str) -> Panels:
-    """Mean maps of the truth and of the first seed of every recipe that ran to the end."""
-    runs = {"truth": "truth"} | {RECIPES[recipe]: _first_alive(found, recipe) for recipe in recipes}
-    figures = []
-    for variable, (title, unit, factor, cmap) in MAPS.items():
-        maps = {
-            label: found[f"map_{variable}"].sel(run=run).transpose("latitude", "longitude").values * factor
-            for label, run in runs.items()
-        }
-        scale = Scale.around_zero(cmap, *maps.values()) if cmap == "RdBu_r" else Scale.spanning(cmap, np.zeros(1), *maps.values())
-        figures += [
-            Figure(chart(found.latitude.values, found.longitude.values, field, scale, f"{title}, {label}", unit))
-            for label, field in maps.items()
-        ]
-    return Panels(
-        tuple(figures), columns=2, title=f"{name}: mean maps, coupled (R8); of each recipe the first seed that ran to the end"
-    )
+def _sides(found: xr.Dataset, recipes: list[str]) -> dict[str, xr.Dataset]:
+    """The truth, and the runs of every recipe under its words."""
+    return {"truth": found.sel(run="truth")} | {RECIPES[recipe]: found.sel(run=seeds(found, recipe)) for recipe in recipes}
 
 
 def _mean(data: xr.DataArray) -> xr.DataArray:
@@ -134,5 +149,4 @@ def _mean(data: xr.DataArray) -> xr.DataArray:
 
 def _first_alive(found: xr.Dataset, recipe: str) -> str:
     names = seeds(found, recipe)
-    alive = found.kept.sel(run=names).notnull().values
-    return names[int(np.argmax(alive))]
+    return names[int(np.argmax(found.kept.sel(run=names).notnull().values))]

@@ -21,33 +21,51 @@ MAPS = {
     "precipitation_flux": ("Precipitation", "mm/day", zonal.DAY, "YlGnBu"),
 }
 CHANGES = {"mean_temperature": ("mean temperature", "K"), "precipitation": ("mean precipitation", "mm/day")}
-OFFLINE = ("heating R², reference → here", "moistening R², reference → here", "here, over that world alone")
-COUPLED = ("days run", "climate kept", "T change", "P change", "map r: heating, rain", "less zonal mean")
 
 
-def table(skill: xr.Dataset | None, found: xr.Dataset | None, name: str, recipes: list[str]) -> Table:
-    """All figures, a row for each recipe and one for the truth; `skill` and `found` as fields/transfer-... and response-...."""
-    head = ("recipe", *(OFFLINE if skill is not None else ()), *(COUPLED if found is not None else ()))
-    rows = [] if found is None else [("truth", *(("",) * len(OFFLINE) if skill is not None else ()), *_truth_cells(found))]
-    for recipe in recipes:
-        offline = [] if skill is None else _offline_cells(skill, name, recipe)
-        rows.append((RECIPES[recipe], *offline, *([] if found is None else _coupled_cells(found, recipe))))
-    caption = (
-        f"{name}. Means over seeds that ran to the end; days of every seed, fewer than asked where it crashed; in brackets: over "
-        "the truth's change; r of the truth: of its halves."
+def offline_table(skill: xr.Dataset, world: dict[str, Any]) -> Table:
+    """R2 of every recipe at home and abroad; `skill` as fields/transfer-NAME.zarr."""
+    name = str(world["name"])
+    head = (
+        "recipe",
+        *(f"{word} R², {place}" for word in TARGETS.values() for place in ("reference", name, "over the yardstick")),
     )
-    return Table(head, tuple(rows), caption)
+    rows = []
+    for recipe in map(str, world["recipes"]):
+        cells = []
+        for target in TARGETS:
+            pairs = ((recipe, "reference"), (recipe, name), ("alone", name))
+            home, there, yardstick = (_mean_r2(skill, *pair, target) for pair in pairs)
+            cells += [number(home), number(there), number(there / yardstick) if yardstick > 0 else "–"]
+        rows.append((RECIPES[recipe], *cells))
+    caption = f"{name}, offline: pooled R² on the scoring stretches, by mass from 180 hPa down, mean over seeds."
+    return Table(head, tuple(rows), f"{caption} The yardstick is what has seen {name} alone.")
 
 
-def verdict(skill: xr.Dataset | None, found: xr.Dataset | None, world: dict[str, Any]) -> list[Note]:
-    """What the table shows, and whether the truths are long enough for it."""
-    recipes, notes = [str(recipe) for recipe in world["recipes"]], []
-    if skill is not None and "plain" in recipes:
-        notes.append(_shown_offline(skill, world, recipes))
-    if found is not None:
-        kept = [f"{RECIPES[recipe]} {_kept(found, recipe)}" for recipe in recipes]
-        notes += [Note(f"Coupled, seeds that keep the climate of its own truth: {'; '.join(kept)}."), _sample(found, world)]
-    return notes
+def coupled_table(found: xr.Dataset, world: dict[str, Any]) -> Table:
+    """How every recipe ran; `found` as fields/response-NAME.zarr."""
+    maps = [f"r of {title.lower()}, {kind}" for kind in ("whole", "less zonal mean") for title, *_ in MAPS.values()]
+    head = (
+        "recipe",
+        "days run",
+        "climate kept",
+        "temperature change",
+        "precipitation change",
+        *(maps if world.get("wave") else []),
+    )
+    rows = [("truth", *_truth_cells(found))]
+    rows += [(RECIPES[recipe], *_coupled_cells(found, recipe)) for recipe in map(str, world["recipes"])]
+    caption = (
+        f"{world['name']}, coupled: means over seeds that ran to the end; days of every seed, fewer than asked where it crashed; "
+        "in brackets the share of the truth's change; r against the truth's map, of the truth between its halves."
+    )
+    return Table(head, tuple(row[: len(head)] for row in rows), caption)
+
+
+def shown_coupled(found: xr.Dataset, world: dict[str, Any]) -> tuple[Note, Note]:
+    """Which recipes keep the climate, and whether the truths are long enough."""
+    kept = [f"{RECIPES[recipe]} {_kept(found, recipe)}" for recipe in map(str, world["recipes"])]
+    return Note(f"Coupled, seeds that keep the climate of {world['name']}'s own truth: {'; '.join(kept)}."), _sample(found, world)
 
 
 def seeds(found: xr.Dataset, recipe: str) -> list[str]:
@@ -71,7 +89,7 @@ def _coupled_cells(found: xr.Dataset, recipe: str) -> list[str]:
 
 
 def _correlations(runs: xr.Dataset) -> list[str]:
-    return [", ".join(number(float(runs[f"{kind}_{name}"].mean())) for name in MAPS) for kind in ("r", "departure_r")]
+    return [number(float(runs[f"{kind}_{name}"].mean())) for kind in ("r", "departure_r") for name in MAPS]
 
 
 def _kept(found: xr.Dataset, recipe: str) -> str:
@@ -79,34 +97,20 @@ def _kept(found: xr.Dataset, recipe: str) -> str:
     return f"{int(np.nansum(kept))} of {kept.size}"
 
 
-def _offline_cells(skill: xr.Dataset, name: str, recipe: str) -> list[str]:
-    cells, shares = [], []
-    for target in TARGETS:
-        home, there, yardstick = (
-            _mean_r2(skill, *which, target) for which in ((recipe, "reference"), (recipe, name), ("alone", name))
-        )
-        cells.append(f"{number(home)} → {number(there)}")
-        shares.append(number(there / yardstick) if yardstick > 0 else "–")
-    return [*cells, ", ".join(shares)]
-
-
 def _mean_r2(skill: xr.Dataset, recipe: str, stretch: str, target: str) -> float:
     """Mean over seeds of the mean by mass from 180 hPa down, as the metrics have it."""
     return float(skill.r2_mean.sel(recipe=recipe, stretch=stretch, target=target).mean("seed"))
 
 
-def _shown_offline(skill: xr.Dataset, world: dict[str, Any], recipes: list[str]) -> Note:
+def shown_offline(skill: xr.Dataset, world: dict[str, Any]) -> Note:
+    """What became of the skill in heating, in a sentence."""
     heating, name = next(iter(TARGETS)), str(world["name"])
-    home, there, best = (
-        number(_mean_r2(skill, *which, heating)) for which in (("plain", "reference"), ("plain", name), ("alone", name))
-    )
-    text = (
-        f"Offline, {_words(world)}: R² of heating of a plain network of the reference is {home} at home and {there} here, "
-        f"of one that has seen nothing but this world {best}"
-    )
-    if "invariant" in recipes:
-        text += f", of the reference through invariant inputs {number(_mean_r2(skill, 'invariant', name, heating))}"
-    return Note(text + ".")
+    said = [
+        f"{RECIPES[recipe]} {number(_mean_r2(skill, recipe, 'reference', heating))} on the reference, "
+        f"{number(_mean_r2(skill, recipe, name, heating))} here"
+        for recipe in map(str, world["recipes"])
+    ]
+    return Note(f"{_words(world)}, R² of heating offline: {'; '.join(said)}.")
 
 
 def _sample(found: xr.Dataset, world: dict[str, Any]) -> Note:

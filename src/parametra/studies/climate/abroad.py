@@ -83,6 +83,6 @@ def heating_recorder(latitudes: int, longitudes: int, sigma_half: tuple[float, .
         state: ColumnState, forcing: ColumnForcing, tendency: ColumnTendency, fluxes: ColumnFluxes, carry: object
     ) -> dict[str, Array]:
         heating = jnp.sum(tendency.temperature * weight, axis=1) * state.surface_pressure
-        return zonal(state, forcing, tendency, fluxes, carry) | {HEATING: heating.reshape(latitudes, longitudes)}
+        return {**zonal(state, forcing, tendency, fluxes, carry), HEATING: heating.reshape(latitudes, longitudes)}
 
     return record

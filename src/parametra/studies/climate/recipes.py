@@ -23,7 +23,7 @@ from parametra.studies.climate.config import ClimateConfig, Recipe, WorldConfig
 from parametra.studies.climate.elsewhere import Elsewhere
 from parametra.studies.climate.training import home_data, shown, train_network
 
-HOME = ("plain", "invariant")
+HOME: tuple[Recipe, ...] = ("plain", "invariant")
 
 
 def networks_of(config: ClimateConfig, world: WorldConfig, recipe: Recipe) -> list[str]:

@@ -8,7 +8,7 @@ import xarray as xr
 
 from parametra.climate.diagnostics.drift import daily_series, drift_table
 from parametra.climate.diagnostics.geometry import time_in_days
-from parametra.climate.diagnostics.means import climate_difference, halves, with_derived, zonal_climate
+from parametra.climate.diagnostics.means import climate_difference, halves, split_half, with_derived, zonal_climate
 from parametra.climate.diagnostics.patterns import column_heating, pattern_scores
 from parametra.climate.diagnostics.sample import Verdict, difference_verdict, pattern_verdict
 from parametra.core.errors import PhysicalStopError
@@ -17,7 +17,6 @@ from parametra.studies.base import Run
 from parametra.studies.climate.config import CoupledConfig, WorldConfig
 from parametra.studies.climate.coupled import keeps_climate
 from parametra.studies.climate.elsewhere import Elsewhere
-from parametra.studies.climate.transfer import RECIPES
 from parametra.studies.climate.truth import truth_fields
 
 HEATING = "tendency_of_atmosphere_enthalpy_content"
@@ -82,7 +81,7 @@ def response(run: Run, there: Elsewhere, trials: list[Trial]) -> xr.Dataset:
         if trial.fields is not None
     }
     drift = drift_table(series).mean_temperature.reindex(run=labels)
-    verdicts = _verdicts(found, climate_difference(*map(zonal_climate, halves(home))))
+    verdicts = _verdicts(found, split_half(home, climate_difference))
     return (
         found.assign(days=("run", days), drift_temperature=drift)
         .assign(
@@ -181,7 +180,7 @@ def _recipe_rows(found: xr.Dataset, world: WorldConfig, recipe: str, window: str
     names = [str(name) for name in found.run.values if str(name).rpartition("-")[0] == recipe]
     one = found.sel(run=names)
     alive = int(one.kept.notnull().sum())
-    title = f"over {world.name}, coupled, {RECIPES[recipe]}"
+    title = f"over {world.name}, {recipe}, coupled"
     source = f"{window}, mean of the {alive} of {len(names)} seeds that ran to the end"
     rows = [
         Metric(
