@@ -59,7 +59,7 @@ def _drive(run: Run, there: Elsewhere, simulated: dict[str, float], total: float
         lambda label: EmulatedScheme(load_emulator(run.folder.network(labels[label]))[0]),
         heating_recorder(*host.grid.shape, tuple(config.host.sigma_half)), total, simulated,
     )  # fmt: skip
-    stops = drive.run_all(dict.fromkeys(labels, config.coupled.candidate_days))
+    stops = drive.run_all({label: config.coupled.candidate_days for label in labels})
     return {labels[label]: stop for label, stop in stops.items()}
 
 

@@ -1,6 +1,5 @@
 """How climate answers to another sea: the changes of truth and of every network from the reference truth."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,14 +63,15 @@ def response(run: Run, there: Elsewhere, trials: list[Trial]) -> xr.Dataset:
     home, record = truth_fields(run, truth.spin_up_days, truth.days), there.record()
     reference, target = zonal_climate(home), zonal_climate(record)
     sides = {"truth": with_maps(record)} | dict(zip(HALVES, map(with_maps, halves(record)), strict=True))
-    tables = [_answer(side, reference, target, sides["truth"], None) for side in sides.values()]
-    tables[0] = tables[0].assign(_half_correlations(sides))
+    wanted = _maps(sides["truth"])
+    tables = [_answer(side, reference, target, wanted) for side in sides.values()]
+    tables[0] = tables[0].assign(_correlations(*(_maps(sides[half]) for half in HALVES)))
     blank = xr.full_like(tables[0], np.nan)
     labels = [*sides]
     for trial in trials:
         labels.append(f"{trial.recipe}-{trial.seed}")
         late = None if trial.stop is not None or trial.fields is None else _days(trial.fields, *window)
-        tables.append(blank if late is None else _answer(late, reference, target, sides["truth"], keeps_climate))
+        tables.append(blank if late is None else _answer(late, reference, target, wanted))
     found = xr.concat(tables, "run", join="override", coords="minimal", compat="override").assign_coords(run=labels)
     days = [float(record.sizes["time"]) / there.run.config.host.steps_per_day, np.nan, np.nan, *(trial.days for trial in trials)]
     series = {"truth": daily_series(record, target)}
@@ -113,44 +113,31 @@ def _days(fields: xr.Dataset, first: float, last: float) -> xr.Dataset:
     return fields.isel(time=np.flatnonzero((elapsed >= first - 1e-6) & (elapsed < last - 1e-6)))
 
 
-def _answer(
-    side: xr.Dataset,
-    reference: xr.Dataset,
-    target: xr.Dataset,
-    truth: xr.Dataset,
-    keeps: Callable[[dict[str, float]], bool] | None,
-) -> xr.Dataset:
+def _answer(side: xr.Dataset, reference: xr.Dataset, target: xr.Dataset, wanted: xr.Dataset) -> xr.Dataset:
     """One run's part of `response`."""
-    climate = zonal_climate(side)
+    climate, maps = zonal_climate(side), _maps(side)
     change, gap = climate_difference(climate, reference), climate_difference(climate, target)
-    maps, wanted = _maps(side), _maps(truth)
     parts = {f"change_of_{name}": climate[name] - reference[name] for name in ZONAL}
     parts |= {f"change_{key}": xr.DataArray(change[key]) for key, _, _ in CHANGES}
     parts |= {f"gap_{key}": xr.DataArray(value) for key, value in gap.items()}
     parts |= {f"map_{name}": maps[name] for name in MAPS}
-    for name in MAPS:
-        parts[f"r_{name}"] = xr.DataArray(pattern_scores(maps[name], wanted[name])[2])
-        parts[f"departure_r_{name}"] = xr.DataArray(pattern_scores(_departure(maps[name]), _departure(wanted[name]))[2])
-    parts["kept"] = xr.DataArray(np.nan if keeps is None else float(keeps(gap)))
-    return xr.Dataset(parts)
+    parts |= {"kept": xr.DataArray(float(keeps_climate(gap)))}
+    return xr.Dataset(parts | _correlations(maps, wanted))
 
 
-def _half_correlations(sides: dict[str, xr.Dataset]) -> dict[str, xr.DataArray]:
-    first, second = (_maps(sides[name]) for name in HALVES)
+def _correlations(maps: xr.Dataset, wanted: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Pattern correlations of two sets of maps, as they are and less their zonal means."""
     found = {}
     for name in MAPS:
-        found[f"r_{name}"] = xr.DataArray(pattern_scores(first[name], second[name])[2])
-        found[f"departure_r_{name}"] = xr.DataArray(pattern_scores(_departure(first[name]), _departure(second[name]))[2])
+        departures = (side[name] - side[name].mean("longitude") for side in (maps, wanted))
+        found[f"r_{name}"] = xr.DataArray(pattern_scores(maps[name], wanted[name])[2])
+        found[f"departure_r_{name}"] = xr.DataArray(pattern_scores(*departures)[2])
     return found
 
 
 def _maps(side: xr.Dataset) -> xr.Dataset:
     fields = with_derived(side)[list(MAPS)].astype(np.float64)
     return fields.mean("time") if "time" in fields.dims else fields
-
-
-def _departure(field: xr.DataArray) -> xr.DataArray:
-    return field - field.mean("longitude")
 
 
 def response_rows(found: xr.Dataset, world: WorldConfig, coupled: CoupledConfig) -> list[Metric]:
