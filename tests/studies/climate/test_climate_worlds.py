@@ -19,6 +19,7 @@ from parametra.studies.climate.config import WorldConfig
 from parametra.studies.climate.elsewhere import Elsewhere, config_of
 from parametra.studies.climate.recipes import joined, networks_of
 from parametra.studies.climate.response import Trial, response, response_rows, with_maps
+from parametra.studies.climate.truth import segment_ends
 
 # "same" is the reference again, with its very stretches; plus4 is short
 WORLDS = [
@@ -63,6 +64,7 @@ def test_a_world_changes_the_sea_and_the_stretches_and_nothing_else():
     there = config_of(config, world)  # pyright: ignore[reportArgumentType]
     assert (there.host.surface.warming, there.host.surface.wave) == (4.0, 2.0)
     assert (there.truth.spin_up_days, there.truth.scoring_start, there.truth.days) == (5.0, 9.0, 12.0)
+    assert segment_ends(there) == [5 * 48, 12 * 48]
     surface = config.host.surface  # pyright: ignore[reportAttributeAccessIssue]
     back = there.host.model_copy(update={"surface": surface})
     assert back == config.host  # pyright: ignore[reportAttributeAccessIssue]
