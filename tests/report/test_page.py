@@ -9,6 +9,7 @@ import pytest
 
 from parametra.core.errors import DataError
 from parametra.report import build
+from parametra.report.section import Table
 from parametra.store.runfolder import RunFolder
 
 SECTIONS = [
@@ -106,7 +107,7 @@ def test_a_conventional_scheme_stands_beside_the_network_and_its_halves(whole):
     part = {name: text.split(f'<section id="{name}"')[1].split("</section>")[0] for name in SECTIONS}
     assert "Heating, conventional scheme" in part["comparison"]
     assert "conventional scheme − truth" in part["comparison"]
-    assert "second − first half of truth" in part["comparison"]
+    assert "second − first half" in part["comparison"]
     assert "conventional scheme / split half" in part["chance"]
     assert "conventional scheme, symmetric" in part["waves"]
     assert "Heating, std, conventional scheme" in part["variability"]
@@ -156,3 +157,9 @@ def test_building_a_page_never_imports_jax(made_up, tmp_path):
     path = made_up.make_run(tmp_path / "run", fields=False)
     code = f"import sys, pathlib, parametra.report as r; r.build(pathlib.Path({str(path)!r})); sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_column_of_sentences_is_set_like_text():
+    rows = (("a", "1.0 K", "the truth's mean errs by about a tenth of it"), ("b", "2.0 K", "short"))
+    assert Table(("score", "value", "because"), rows).styles == ("name", "num", "text")
+    assert Table(("score", "value"), ()).styles == ("name", "num")

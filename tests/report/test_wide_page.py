@@ -47,11 +47,12 @@ def made_up_fields():
         values[f"{name}_mean"] = (("record", "point"), mean * (1 - shift), ONE)
         values[f"{name}_deviation"] = (("record", "point"), np.full((4, 8), 0.3 + shift), ONE)
     yield "distribution", xr.Dataset(values, {"record": np.arange(4.0) * 25, "point": np.arange(8)})
-    distance = np.stack([np.outer(width, [4, 16]) ** -0.5, 1.4 * np.outer(width, [4, 16]) ** -0.5])
+    samples = np.stack([np.outer(np.ones(len(width)), [40, 160]), np.outer(width, [4, 16])])
+    sampled = ("kernel", "width", "networks")
     yield (
         "montecarlo",
         xr.Dataset(
-            {"distance": (("kernel", "width", "networks"), distance, ONE)},
+            {"distance": (sampled, samples**-0.5, ONE), "samples": (sampled, samples, ONE)},
             {"kernel": ["nngp", "ntk"], "width": width, "networks": [4, 16]},
         ),
     )
@@ -81,7 +82,7 @@ def test_a_whole_run_shows_every_cell(run):
     text = build(run.path).read_text(encoding="utf-8")
     assert sections(text) == ["figures", "curves", "width", "distribution", "montecarlo", "speed", "configuration"]
     assert "no stage has written" not in text
-    assert text.count("<svg") == 12 + 2 + 4 + 2
+    assert text.count("<svg") == 12 + 2 + 4 + 3
     assert text.count("dense, momentum, cross-entropy") == 2  # a figure's title and a row of the table
     assert "loss against its own kernel" in text.split("</header>")[0]
 

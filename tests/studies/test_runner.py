@@ -16,6 +16,7 @@ import pytest
 from parametra.core import machine
 from parametra.core.errors import DataError, PhysicalStopError, UsageError
 from parametra.core.progress import Progress
+from parametra.report.reader import RunReader
 from parametra.store.runfolder import RunFolder
 from parametra.studies import requirements, runner
 
@@ -64,6 +65,20 @@ def test_finished_stages_are_not_run_again(start):
     assert text.count("done before") == 2
     assert figures(folder) == before
     assert len(folder.events("start")) == 1
+
+
+def test_the_page_is_made_of_a_run_that_has_ended(start, monkeypatch):
+    seen = []
+
+    def page(path):
+        seen.append(RunReader(path).finished)
+        toy.stub_page(path)
+
+    monkeypatch.setitem(sys.modules, "parametra.report", types.SimpleNamespace(build=page))
+    start(until="walk")
+    start()
+    start()
+    assert seen == [False, True, True]
 
 
 def test_until_stops_early_and_the_rest_follows_later(start):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+SENTENCE = 28  # a cell with more characters is a sentence
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -41,6 +43,15 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Of each column: figures stand to the right on one line, the first column and sentences to the left, and wrap."""
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.head)
+        return tuple(
+            "name" if number == 0 else "text" if max(map(len, cells), default=0) > SENTENCE else "num"
+            for number, cells in enumerate(columns)
+        )
 
 
 @dataclass(frozen=True)

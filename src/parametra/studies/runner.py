@@ -69,8 +69,10 @@ def run_study(
             shown.say(f"Interrupted. {folder.path} is whole: give the same command again and it goes on where it was.")
             raise
         folder.write_metrics(_metrics(run, study))
+        folder.log(
+            "end" if len(stages) == len(study.stages) else "until", stage=stages[-1].name
+        )  # before the page, which says so
         _page(folder)
-        folder.log("end")
     return folder
 
 

@@ -14,9 +14,8 @@ import numpy as np
 import paramax
 from jaxtyping import Array, Float
 
+from parametra.weights.convolve import Padding, convolve
 from parametra.weights.plan import Plan, dense_plan
-
-Padding = str | Sequence[tuple[int, int]]
 
 
 class AbstractKernel(paramax.AbstractUnwrappable[Array]):
@@ -55,20 +54,6 @@ class AbstractKernel(paramax.AbstractUnwrappable[Array]):
     def plan(self, rows: int = 1) -> Plan:
         """How a convolution with `rows` output positions is done, and what it costs."""
         return dense_plan(self, self.shape, rows, way="convolution")
-
-
-def convolve(
-    x: Float[Array, "batch *space inputs"],
-    taps: Float[Array, "*window inputs outputs"],
-    strides: Sequence[int] | int,
-    padding: Padding,
-) -> Float[Array, "batch *out outputs"]:
-    """XLA's own convolution, channels last."""
-    space = "XYZ"[: x.ndim - 2]
-    strides = (strides,) * len(space) if isinstance(strides, int) else tuple(strides)
-    numbers = (f"N{space}C", f"{space}IO", f"N{space}C")
-    padding = padding if isinstance(padding, str) else list(padding)
-    return jax.lax.conv_general_dilated(x, taps, strides, padding, dimension_numbers=numbers)
 
 
 def patches(

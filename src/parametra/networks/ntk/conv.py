@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from parametra.core.errors import UsageError
 from parametra.networks.ntk.law import check_law, factors
+from parametra.weights.convolve import convolve
 
 
 def pads(padding: str, size: int, window: int, stride: int) -> tuple[int, int]:
@@ -93,8 +94,6 @@ class Conv(eqx.Module):
         images = x.reshape(-1, *x.shape[-3:])
         padded = pad(images, (1, 2), self.padding, self.window, self.strides)
         w, b = self.scales
-        z = w * jax.lax.conv_general_dilated(
-            padded, self.weight, self.strides, "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        z = w * convolve(padded, self.weight, self.strides, "VALID")
         z = z if self.bias is None else z + b * self.bias
         return z.reshape(*x.shape[:-3], *z.shape[1:])

@@ -83,7 +83,7 @@ def _sections(data: xr.Dataset, quantity: zonal.Quantity, network: str) -> list[
     differences = {f"{label(name)} − truth": field - fields["truth"] for name, field in fields.items() if name != "truth"}
     halves = [zonal.values(data, quantity, f"truth_{half}_half") for half in ("first", "second")]
     if halves[0] is not None and halves[1] is not None:
-        differences["second − first half of truth"] = halves[1] - halves[0]
+        differences["second − first half"] = halves[1] - halves[0]
     apart = Scale.around_zero(quantity.difference_cmap, *differences.values())
     drawings = [zonal.draw(data, quantity, field, scale, name) for name, field in fields.items()]
     drawings += [zonal.draw(data, quantity, field, apart, name) for name, field in differences.items()]

@@ -8,8 +8,8 @@ from parametra.report.section import Figure, Panels, Section, missing
 
 TITLE = "Kernels against networks"
 LEAD = (
-    "Left: the mean over random networks tends to the analytic kernel as the number of networks times their width grows. Right: "
-    "gradient descent diverges where 2 / lambda_max says."
+    "The mean over random networks tends to the analytic kernel with the square root of what is averaged: outputs of networks "
+    "for the NNGP, their units for the tangent kernel. And gradient descent diverges where 2 / lambda_max says."
 )
 
 
@@ -19,15 +19,13 @@ def section(run: RunReader) -> Section | None:
     data = run.fields("montecarlo")
     if data is None:
         return missing("montecarlo", TITLE, LEAD, run.why_missing("montecarlo"))
-    product = np.outer(data.width.values, data.networks.values).astype(np.float64)
-    order = np.argsort(product.ravel())
-    x = product.ravel()[order]
-    lines = {
-        str(name): Curve(data.distance.sel(kernel=name).values.ravel()[order], style="points") for name in data.kernel.values
-    }
-    lines["slope -1/2"] = guide(x, max(float(line.y[0]) for line in lines.values()), -0.5)
-    drawing = curves(x, lines, "Monte-Carlo kernel", "networks x width", "relative distance", log=("x", "y"))
-    figures.append(Figure(drawing, "Relative Frobenius distance from the analytic kernel."))
+    for name, axis in (("nngp", "networks x outputs"), ("ntk", "networks x width")):
+        one = data.sel(kernel=name)
+        order = np.argsort(one.samples.values, axis=None)
+        x, y = (values.ravel()[order] for values in (one.samples.values, one.distance.values))
+        lines = {name: Curve(y, style="points"), "slope -1/2": guide(x, float(y[0]), -0.5)}
+        drawing = curves(x, lines, f"Monte-Carlo kernel, {name.upper()}", axis, "relative distance", log=("x", "y"))
+        figures.append(Figure(drawing, "Relative Frobenius distance from the analytic kernel."))
     rates = run.fields("critical")
     if rates is not None:
         grown = {"largest loss over the initial one": Curve(np.maximum(rates.growth.values, 1e-3))}
@@ -41,4 +39,4 @@ def section(run: RunReader) -> Section | None:
             marks={"predicted": 1.0},
         )
         figures.append(Figure(drawing, "Full-batch gradient descent at the largest width; above one the loss has grown."))
-    return Section("montecarlo", TITLE, LEAD, (Panels(tuple(figures), columns=2),))
+    return Section("montecarlo", TITLE, LEAD, (Panels(tuple(figures), columns=3),))

@@ -69,12 +69,10 @@ def trainer(run: Run, data: Images) -> Callable[[Cell, int, Callable[[EpochRecor
 
     blocks = [slice(start, start + BATCH) for start in range(0, len(data.test), BATCH)]
     change = partial(augmented, settings) if settings.augment else None
-    # made inside one compiled call, the same for all seeds: one operation after the other takes longer than training
-    make = lru_cache(lambda cell: eqx.filter_jit(_maker(settings, data, cell)))
 
     def train(cell: Cell, seed: int, told: Callable[[EpochRecord, float], None]) -> None:
         key = jax.random.fold_in(jax.random.key(config.seed), seed)
-        network = make(cell)(key)
+        network = _maker(settings, data, cell)(key)
 
         def on_epoch(record: EpochRecord, network: Any) -> None:
             parts = ((jnp.asarray(data.test[part]), jnp.asarray(data.test_labels[part])) for part in blocks)

@@ -68,37 +68,36 @@ def train(
         the trained networks, and their outputs (network, records + 1, n, k) at the training and the test inputs every `stride`
         steps.
     """
-    labels = jnp.asarray(y, x.dtype)
-    numbers = (jnp.asarray(rate, x.dtype), jnp.asarray(momentum, x.dtype))
-    trained, on, off = [], [], []
-    for number in range(jax.tree.leaves(eqx.filter(models, eqx.is_inexact_array))[0].shape[0]):
-        model = member(models, number)
-        velocity = jax.tree.map(jnp.zeros_like, eqx.filter(model, eqx.is_inexact_array))
-        outputs = [_outputs(model, x, x_test)]
-        for _ in range(records):
-            for _ in range(stride):
-                model, velocity = _step(model, velocity, x, labels, LOSSES[loss], *numbers)
-            outputs.append(_outputs(model, x, x_test))
-        trained.append(model)
-        on.append(np.stack([one for one, _ in outputs]))
-        off.append(np.stack([other for _, other in outputs]))
-    together = jax.tree.map(lambda *leaves: jnp.stack(leaves) if eqx.is_array(leaves[0]) else leaves[0], *trained)
-    return together, np.stack(on).astype(np.float64), np.stack(off).astype(np.float64)
-
-
-# Each step is a call of its own: on a CPU, XLA runs a convolution inside a compiled loop ten times slower than outside.
-@eqx.filter_jit
-def _step(
-    model: Any, velocity: Any, x: Array, y: Array, loss: Callable[..., Any], rate: Array, momentum: Array
-) -> tuple[Any, Any]:  # fmt: skip
-    gradient = eqx.filter_grad(lambda model: loss(model(x), y))(model)
-    velocity = jax.tree.map(lambda v, g: momentum * v - rate * g, velocity, gradient)
-    return eqx.apply_updates(model, velocity), velocity
+    numbers = (jnp.asarray(rate, x.dtype), jnp.asarray(momentum, x.dtype), jnp.asarray(stride))
+    trained, (on, off) = _train(models, x, jnp.asarray(y, x.dtype), x_test, LOSSES[loss], *numbers, records)
+    return trained, np.asarray(on, np.float64), np.asarray(off, np.float64)
 
 
 @eqx.filter_jit
-def _outputs(model: Any, x: Array, x_test: Array) -> tuple[Array, Array]:
-    return model(x), model(x_test)
+def _train(
+    models: Any, x: Array, y: Array, x_test: Array, loss: Callable[..., Any], rate: Array, momentum: Array, stride: Array,
+    records: int
+) -> tuple[Any, tuple[Array, Array]]:  # fmt: skip
+    free, fixed = eqx.partition(models, eqx.is_inexact_array)
+
+    def one(free: Any) -> tuple[Any, tuple[Array, Array]]:
+        gradient = jax.grad(lambda free: loss(eqx.combine(free, fixed)(x), y))
+
+        def step(_: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+            free, v = state
+            v = jax.tree.map(lambda v, g: momentum * v - rate * g, v, gradient(free))
+            return jax.tree.map(jnp.add, free, v), v
+
+        def record(state: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], tuple[Array, Array]]:
+            state = jax.lax.fori_loop(0, stride, step, state)
+            return state, (eqx.combine(state[0], fixed)(x), eqx.combine(state[0], fixed)(x_test))
+
+        start = (eqx.combine(free, fixed)(x), eqx.combine(free, fixed)(x_test))
+        (free, _), found = jax.lax.scan(record, (free, jax.tree.map(jnp.zeros_like, free)), None, records)
+        return free, jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), start, found)
+
+    trained, found = jax.lax.map(one, free)
+    return eqx.combine(trained, fixed), found
 
 
 def slope(x: Any, y: Numbers, seed: int = 0, draws: int = 400) -> tuple[float, float, float]:
