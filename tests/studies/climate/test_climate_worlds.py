@@ -35,6 +35,7 @@ WORLDS = [
     [
         ('worlds=[{name="a"},{name="a"}]', "share a name"),
         ('worlds=[{name="daily"}]', "truth-daily"),
+        ('worlds=[{name="reference"}]', "cannot be named"),
         ('worlds=[{name="a",recipes=["plain"]}]', "yardstick"),
         ('worlds=[{name="a",recipes=["plain","alone","plain"]}]', "each once"),
         ('worlds=[{name="a",recipes=["plane","alone"]}]', "recipes"),

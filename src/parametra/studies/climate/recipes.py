@@ -35,7 +35,7 @@ def networks_of(config: ClimateConfig, world: WorldConfig, recipe: Recipe) -> li
 def train_recipes(run: Run) -> dict[str, Any]:
     """Train what is not trained yet; networks that serve several worlds are trained once."""
     config: ClimateConfig = run.config
-    pairs = [(world, recipe) for world in config.worlds for recipe in world.recipes]
+    pairs: list[tuple[WorldConfig, Recipe]] = [(world, recipe) for world in config.worlds for recipe in world.recipes]
     total = len({name for world, recipe in pairs for name in networks_of(config, world, recipe)})
     trained: list[str] = []
     for world, recipe, data, selection in _lessons(run):

@@ -129,9 +129,9 @@ def _correlations(maps: xr.Dataset, wanted: xr.Dataset) -> dict[str, xr.DataArra
     """Pattern correlations of two sets of maps, as they are and less their zonal means."""
     found = {}
     for name in MAPS:
-        departures = (side[name] - side[name].mean("longitude") for side in (maps, wanted))
+        departure, other = (side[name] - side[name].mean("longitude") for side in (maps, wanted))
         found[f"r_{name}"] = xr.DataArray(pattern_scores(maps[name], wanted[name])[2])
-        found[f"departure_r_{name}"] = xr.DataArray(pattern_scores(*departures)[2])
+        found[f"departure_r_{name}"] = xr.DataArray(pattern_scores(departure, other)[2])
     return found
 
 
