@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
@@ -53,7 +52,7 @@ def _convolution(x: Array, taps: Array, *, strides: Any, padding: Any, spread: A
 
 def _shape(x: Any, taps: Any, **options: Any) -> Any:
     out = jax.eval_shape(partial(_convolution, **options), *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (x, taps)))
-    return ShapedArray(out.shape, out.dtype)
+    return x.update(shape=out.shape, dtype=out.dtype)
 
 
 def _to_signal(cotangent: Array, x: Any, taps: Array, *, strides: Any, padding: Any, spread: Any, dilation: Any) -> Array:

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_allclose
 
+from parametra.climate.diagnostics import blocks
 from parametra.climate.emulator import (
     NETWORKS,
     EmulatorConfig,
@@ -21,8 +22,10 @@ from parametra.climate.emulator import (
     train,
     train_linear,
     train_many,
+    training,
 )
 from parametra.climate.emulator.linear import linear_regression
+from parametra.climate.emulator.scaling import input_scaling
 from parametra.climate.emulator.vectors import output_factors
 from parametra.core.errors import DataError, UsageError
 
@@ -44,6 +47,36 @@ def test_order_of_dimensions_does_not_matter(dataset, fields):
     turned = column_dataset(fields.transpose("level", "longitude", "time", "latitude"))
     np.testing.assert_array_equal(turned.inputs, dataset.inputs)
     np.testing.assert_array_equal(turned.targets, dataset.targets)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 100])
+def test_blocks_of_any_length_give_the_same_samples(dataset, fields, steps, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", steps * fields.isel(time=0).nbytes)
+    again = column_dataset(fields)
+    np.testing.assert_array_equal(again.inputs, dataset.inputs)
+    np.testing.assert_array_equal(again.targets, dataset.targets)
+    broken = fields.copy(deep=True)
+    broken["eastward_wind"][11, 1, 2, 3] = np.nan
+    with pytest.raises(DataError, match="eastward_wind.*first at step 11"):
+        column_dataset(broken)
+
+
+def test_the_samples_are_not_copied_and_batches_are_scaled_to_the_bit(dataset, config, monkeypatch):
+    given = {}
+
+    def capture(network, loss, data, *arguments, augment, **options):
+        given.update(data=data, augment=augment)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "fit", capture)
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset, config.model_copy(update={"mirror": False}), SIGMA_HALF, TIME_STEP, seed=1)
+    assert given["data"][0] is dataset.inputs
+    assert given["data"][1] is dataset.targets
+    features, targets = jax.jit(given["augment"])((dataset.inputs, dataset.targets), jax.random.key(0))
+    scaling = input_scaling(dataset.inputs, dataset.levels, config.norm)
+    np.testing.assert_array_equal(features, (dataset.inputs - np.asarray(scaling.mean)) / np.asarray(scaling.scale))
+    np.testing.assert_array_equal(targets, dataset.targets)
 
 
 def test_stretches_by_day_do_not_overlap(fields):

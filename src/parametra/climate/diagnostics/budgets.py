@@ -8,13 +8,17 @@ included;
 
 Latent heats follow the ledger of the cloud-resolving model: rain leaves with that of condensation, snow with that of sublimation;
 condensate in the air is booked with that of condensation unless its ice is stored apart.
+
+A record is read in blocks of time that share one step with their neighbours; of each step only global means are kept.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from parametra.climate.diagnostics.blocks import time_blocks
 from parametra.climate.diagnostics.geometry import area_mean, column_integral, time_in_days
 from parametra.climate.diagnostics.means import precipitable_water
 from parametra.core.constants import HEAT_CAPACITY, LATENT_HEAT_CONDENSATION, LATENT_HEAT_FUSION, SECONDS_PER_DAY
@@ -22,6 +26,22 @@ from parametra.core.errors import DataError
 
 CONDENSATE = ("atmosphere_mass_content_of_cloud_condensed_water", "atmosphere_mass_content_of_precipitating_water")
 ICE = "atmosphere_mass_content_of_cloud_ice"
+RAIN = ("rainfall_flux", "snowfall_flux", "precipitation_flux")
+RADIATION = (
+    "toa_net_downward_shortwave_flux",
+    "surface_net_downward_shortwave_flux",
+    "toa_outgoing_longwave_flux",
+    "surface_net_upward_longwave_flux",
+)
+WATER = (
+    "specific_humidity", "tendency_of_specific_humidity", "surface_air_pressure", "surface_upward_latent_heat_flux", *RAIN,
+    *CONDENSATE,
+)  # fmt: skip
+ENERGY = (
+    "air_temperature", "tendency_of_air_temperature", "surface_air_pressure", "surface_upward_sensible_heat_flux", *RADIATION,
+    *RAIN, *CONDENSATE, ICE,
+)  # fmt: skip
+OTHER = "other heating"
 
 
 @dataclass(frozen=True)
@@ -62,19 +82,7 @@ def water_budget(dataset: xr.Dataset) -> Budget:
         dataset: specific_humidity, surface_air_pressure, surface_upward_latent_heat_flux, rainfall_flux, snowfall_flux,
             tendency_of_specific_humidity, and the condensate contents where the closure has any.
     """
-    evaporation = dataset.surface_upward_latent_heat_flux.astype(np.float64) / LATENT_HEAT_CONDENSATION
-    precipitation = _precipitation(dataset)
-    condensate = _condensate(dataset)
-    vapour_rate = column_integral(dataset.tendency_of_specific_humidity, dataset.surface_air_pressure)
-    terms = {
-        "evaporation": _interval(evaporation),
-        "precipitation": _interval(precipitation),
-        "vapour storage": _rate(precipitable_water(dataset)),
-        "condensate storage": _rate(condensate),
-    }
-    column = evaporation - precipitation - vapour_rate
-    column = _forward(column) - _step_rate(condensate)
-    return _budget("water", "mm/day", SECONDS_PER_DAY, terms, column)
+    return _budget("water", "mm/day", SECONDS_PER_DAY, dataset[[name for name in WATER if name in dataset]], _water_steps)
 
 
 def energy_budget(dataset: xr.Dataset, other_heating: xr.DataArray | float = 0.0) -> Budget:
@@ -88,24 +96,10 @@ def energy_budget(dataset: xr.Dataset, other_heating: xr.DataArray | float = 0.0
         other_heating: (time,) or a number [W m-2]: what the host added in the global mean outside the closure (relaxation, energy
             fixer); it enters the global residual only.
     """
-    latent = latent_heating(dataset)
-    sensible = dataset.surface_upward_sensible_heat_flux.astype(np.float64)
-    cooling = radiative_cooling(dataset)
-    heat = HEAT_CAPACITY * column_integral(dataset.air_temperature, dataset.surface_air_pressure)
-    condensate = LATENT_HEAT_CONDENSATION * _condensate(dataset)
-    if ICE in dataset:
-        condensate = condensate + LATENT_HEAT_FUSION * dataset[ICE].astype(np.float64)
-    terms = {
-        "latent heating": _interval(latent),
-        "sensible heating": _interval(sensible),
-        "radiative cooling": _interval(cooling),
-        "heat storage": _rate(heat - condensate),
-    }
+    fields = dataset[[name for name in ENERGY if name in dataset]]
     if isinstance(other_heating, xr.DataArray) or other_heating != 0.0:
-        terms["other heating"] = _interval(xr.zeros_like(latent) + other_heating)
-    heating_rate = HEAT_CAPACITY * column_integral(dataset.tendency_of_air_temperature, dataset.surface_air_pressure)
-    column = _forward(latent + sensible - cooling - heating_rate) + _step_rate(condensate)
-    return _budget("energy", "W m-2", 1.0, terms, column)
+        fields = fields.assign({OTHER: other_heating})
+    return _budget("energy", "W m-2", 1.0, fields, _energy_steps)
 
 
 def latent_heating(dataset: xr.Dataset) -> xr.DataArray:
@@ -160,20 +154,77 @@ def budget_dataset(*budgets: Budget) -> xr.Dataset:
     )
 
 
-def _budget(name: str, unit: str, scale: float, terms: dict[str, np.ndarray], column: xr.DataArray) -> Budget:
-    """Sources are the terms whose names say so; the last entries are sinks and storage."""
-    signs = {"evaporation": 1, "latent heating": 1, "sensible heating": 1, "other heating": 1}
-    series = {key: values * scale for key, values in terms.items()}
+@dataclass(frozen=True)
+class _Steps:
+    """What a budget keeps of the steps of a block, all but its last.
+
+    Attributes:
+        terms: name -> (time,) global mean [kg m-2 s-1 or W m-2].
+        closure: (time,) global mean of the column residual, same unit.
+        squared: (time,) that of its square.
+    """
+
+    terms: dict[str, np.ndarray]
+    closure: np.ndarray
+    squared: np.ndarray
+
+
+def _water_steps(block: xr.Dataset) -> _Steps:
+    evaporation = block.surface_upward_latent_heat_flux.astype(np.float64) / LATENT_HEAT_CONDENSATION
+    precipitation = _precipitation(block)
+    condensate = _condensate(block)
+    vapour_rate = column_integral(block.tendency_of_specific_humidity, block.surface_air_pressure)
+    terms = {
+        "evaporation": _interval(evaporation),
+        "precipitation": _interval(precipitation),
+        "vapour storage": _rate(precipitable_water(block)),
+        "condensate storage": _rate(condensate),
+    }
+    return _steps(terms, _forward(evaporation - precipitation - vapour_rate) - _step_rate(condensate))
+
+
+def _energy_steps(block: xr.Dataset) -> _Steps:
+    latent = latent_heating(block)
+    sensible = block.surface_upward_sensible_heat_flux.astype(np.float64)
+    cooling = radiative_cooling(block)
+    heat = HEAT_CAPACITY * column_integral(block.air_temperature, block.surface_air_pressure)
+    condensate = LATENT_HEAT_CONDENSATION * _condensate(block)
+    if ICE in block:
+        condensate = condensate + LATENT_HEAT_FUSION * block[ICE].astype(np.float64)
+    terms = {
+        "latent heating": _interval(latent),
+        "sensible heating": _interval(sensible),
+        "radiative cooling": _interval(cooling),
+        "heat storage": _rate(heat - condensate),
+    }
+    if OTHER in block:
+        terms[OTHER] = _interval(xr.zeros_like(latent) + block[OTHER])
+    heating_rate = HEAT_CAPACITY * column_integral(block.tendency_of_air_temperature, block.surface_air_pressure)
+    return _steps(terms, _forward(latent + sensible - cooling - heating_rate) + _step_rate(condensate))
+
+
+def _steps(terms: dict[str, np.ndarray], column: xr.DataArray) -> _Steps:
+    return _Steps(terms, area_mean(column).values, area_mean(column**2).values)
+
+
+def _budget(name: str, unit: str, scale: float, fields: xr.Dataset, steps: Callable[[xr.Dataset], _Steps]) -> Budget:
+    """Sources are the terms whose names say so; the others are sinks and storage. `scale` is from SI to `unit`."""
+    if fields.sizes["time"] < 2:
+        raise DataError(
+            "A budget needs the states before and after a step, the record holds one. Remedy: record at least two steps."
+        )
+    parts = [steps(block) for block in time_blocks(fields, overlap=1)]
+    signs = {"evaporation": 1, "latent heating": 1, "sensible heating": 1, OTHER: 1}
+    series = {key: scale * np.concatenate([part.terms[key] for part in parts]) for key in parts[0].terms}
     residual = np.sum([signs.get(key, -1) * values for key, values in series.items()], axis=0)
-    column = column * scale
-    days = time_in_days(column.time)
-    rms = float(np.sqrt(area_mean(column**2).mean()))
+    closure = scale * np.concatenate([part.closure for part in parts])
+    days = time_in_days(fields.time)[:-1]
     return Budget(
         name, unit,
         tuple(_term(key, values, days) for key, values in series.items()),
         _term("residual", residual, days),
-        _term("closure residual", area_mean(column).values, days),
-        rms,
+        _term("closure residual", closure, days),
+        scale * float(np.sqrt(np.concatenate([part.squared for part in parts]).mean())),
     )  # fmt: skip
 
 
@@ -198,10 +249,6 @@ def _rate(content: xr.DataArray) -> np.ndarray:
 
 
 def _forward(flux: xr.DataArray) -> xr.DataArray:
-    if flux.sizes["time"] < 2:
-        raise DataError(
-            "A budget needs the states before and after a step, the record holds one. Remedy: record at least two steps."
-        )
     return flux.isel(time=slice(None, -1))
 
 

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from parametra.climate.diagnostics.blocks import time_blocks
 from parametra.climate.diagnostics.geometry import TROPOSPHERE_TOP, area_mean, time_in_days
 from parametra.climate.diagnostics.means import (
+    SOURCES,
     climate_difference,
     mass_weighted_mean,
     rain_profile_scores,
@@ -75,10 +77,14 @@ def late_climate(dataset: xr.Dataset, reference: xr.Dataset, first_day: float, l
 
 
 def _daily_zonal(dataset: xr.Dataset) -> xr.Dataset:
-    names = ("air_temperature", "precipitation_flux", "atmosphere_mass_content_of_water_vapor")
-    zonal = with_derived(dataset)[list(names)].astype(np.float64)
-    if "longitude" in zonal.dims:
-        zonal = zonal.mean("longitude")
+    shown = ["air_temperature", "precipitation_flux", "atmosphere_mass_content_of_water_vapor"]
+    needed = [name for name in dict.fromkeys((*shown, *SOURCES)) if name in dataset]
+    rows = [_zonal(with_derived(block)[shown]) for block in time_blocks(dataset[needed])]
+    zonal: xr.Dataset = xr.concat(rows, "time", coords="minimal", compat="override", join="override")  # pyright: ignore
     days = time_in_days(dataset.time)
     day = np.floor(days - days[0] + 1e-6).astype(int) + 1
     return zonal.assign_coords(day=("time", day)).groupby("day").mean("time")
+
+
+def _zonal(fields: xr.Dataset) -> xr.Dataset:
+    return fields.astype(np.float64).mean([name for name in ("longitude",) if name in fields.dims])

@@ -71,7 +71,9 @@ def area_mean(field: xr.DataArray) -> xr.DataArray:
 
 def column_integral(field: xr.DataArray, surface_pressure: xr.DataArray) -> xr.DataArray:
     """Sum of `field` x layer mass over the column [unit of field x kg m-2], in float64."""
-    return (field.astype(np.float64) * layer_mass(surface_pressure, field.level)).sum("level", skipna=False)
+    # a product over levels needs no array of masses as large as the field, nor one of products
+    per_pressure = xr.dot(field.astype(np.float64), layer_thickness(field.level) / GRAVITY, dim="level")
+    return per_pressure * surface_pressure.astype(np.float64)
 
 
 def time_in_days(time: xr.DataArray) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import TypeVar
 import numpy as np
 import xarray as xr
 
+from parametra.climate.diagnostics.blocks import mean_in_blocks
 from parametra.climate.diagnostics.geometry import (
     TROPOSPHERE_TOP,
     area_mean,
@@ -32,6 +33,7 @@ PROFILE_VARIABLES = (
     "surface_temperature",
     "atmosphere_mass_content_of_water_vapor",
 )
+SOURCES = ("rainfall_flux", "snowfall_flux", "surface_upward_latent_heat_flux", "specific_humidity", "surface_air_pressure")
 
 
 def precipitable_water(dataset: xr.Dataset) -> xr.DataArray:
@@ -51,11 +53,21 @@ def with_derived(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def zonal_climate(dataset: xr.Dataset) -> xr.Dataset:
-    """Mean over time and longitude of the variables that the page shows: sections (latitude, level) and profiles (latitude,)."""
-    dataset = with_derived(dataset)
-    names = [name for name in SECTION_VARIABLES + PROFILE_VARIABLES if name in dataset]
-    over = [name for name in ("time", "longitude") if name in dataset.dims]
-    return dataset[names].astype(np.float64).mean(over, skipna=False)
+    """Mean over time and longitude of the variables that the page shows: sections (latitude, level) and profiles (latitude,).
+
+    The record is read in blocks of time, and only what the means need.
+    """
+    shown = SECTION_VARIABLES + PROFILE_VARIABLES
+    dataset = dataset[[name for name in dict.fromkeys(shown + SOURCES) if name in dataset]]
+
+    def derive(block: xr.Dataset) -> xr.Dataset:
+        block = with_derived(block)
+        return block[[name for name in shown if name in block]]
+
+    if "time" in dataset.dims:
+        return mean_in_blocks(dataset, ("time", "longitude"), derive)
+    over = [name for name in ("longitude",) if name in dataset.dims]
+    return derive(dataset).astype(np.float64).mean(over, skipna=False)
 
 
 def mass_weighted_mean(field: xr.DataArray, top: float = TROPOSPHERE_TOP) -> xr.DataArray:

@@ -1,14 +1,15 @@
 """All offline scores of several models in one dataset, the layout that the page reads."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 import numpy as np
 import xarray as xr
 
-from parametra.climate.diagnostics.skill import WINDOWS, level_mean, per_cell_r2, pooled_r2, window_mean
-from parametra.core.errors import UsageError
+from parametra.climate.diagnostics.blocks import time_slices
+from parametra.climate.diagnostics.geometry import step_in_hours
+from parametra.climate.diagnostics.skill import WINDOWS, SkillSums, level_mean, mean_over, window_steps
 
 TARGETS = ("tendency_of_air_temperature", "tendency_of_specific_humidity")
 SCALARS = (
@@ -18,6 +19,7 @@ SCALARS = (
     "toa_outgoing_longwave_flux",
     "surface_net_upward_longwave_flux",
 )
+READ = (*TARGETS, *SCALARS, "rainfall_flux", "snowfall_flux")
 
 
 def with_precipitation(dataset: xr.Dataset) -> xr.Dataset:
@@ -49,40 +51,73 @@ def scoreboard(
         r2_pooled, r2_per_cell, masked, masked_cells (model, target, level); r2_scalar, r2_scalar_per_cell (model, scalar);
         r2_window (model, window, target), the mean from 180 hPa to the surface, r2_window_scalar (model, window, scalar), pooled.
     """
-    truth = with_precipitation(truth)
-    scalars = [name for name in SCALARS if name in truth]
-    boards = []
-    for model in models.values():
-        model = with_precipitation(model)
-        pooled = [pooled_r2(truth[name], model[name], area_weighted=area_weighted) for name in TARGETS]
-        cells = [per_cell_r2(truth[name], model[name]) for name in TARGETS]
-        board = xr.Dataset(
-            {
-                "r2_pooled": _stack([score.r2 for score in pooled], "target"),
-                "r2_per_cell": _stack([score.r2 for score in cells], "target"),
-                "masked": _stack([score.masked for score in pooled], "target"),
-                "masked_cells": _stack([score.masked for score in cells], "target"),
-                "r2_scalar": _stack([pooled_r2(truth[n], model[n], area_weighted=area_weighted).r2 for n in scalars], "scalar"),
-                "r2_scalar_per_cell": _stack([per_cell_r2(truth[n], model[n]).r2 for n in scalars], "scalar"),
-                "r2_window": _windows(truth, model, TARGETS, "target", windows, step_hours, area_weighted),
-                "r2_window_scalar": _windows(truth, model, scalars, "scalar", windows, step_hours, area_weighted),
-            }
+    sums = ScoreSums(windows, step_in_hours(truth.time) if step_hours is None else step_hours)
+    needed = truth[[name for name in READ if name in truth]]
+    for part in time_slices(needed, sums.steps):
+        sums.add(needed.isel(time=part).load(), {name: model.isel(time=part) for name, model in models.items()})
+    return sums.board(area_weighted)
+
+
+class ScoreSums:
+    """What a scoreboard needs of a record that is read in blocks of time.
+
+    Attributes:
+        steps: a block must hold a multiple of so many, the last one excepted, so that no window lies across two.
+    """
+
+    def __init__(self, windows: Sequence[float], step_hours: float):
+        self.windows, self.step_hours = list(windows), step_hours
+        self.counts = [window_steps(hours, step_hours) for hours in windows]
+        self.steps = math.lcm(*(count for count in self.counts if count))
+        self.models: dict[str, dict[tuple[str, int], SkillSums]] = {}
+        self.scalars: list[str] = []
+
+    def add(self, truth: xr.Dataset, models: Mapping[str, xr.Dataset]) -> None:
+        """Take in a block of the truth and what each model says of it, as `scoreboard` has them."""
+        truth = with_precipitation(truth)
+        self.scalars = [name for name in SCALARS if name in truth]
+        counts = sorted({1, *(count for count in self.counts if 0 < count <= truth.sizes["time"])})
+        for name, count in itertools.product((*TARGETS, *self.scalars), counts):
+            mean = mean_over(truth[name], count)
+            for model, word in models.items():
+                sums = self.models.setdefault(model, {}).setdefault((name, count), SkillSums())
+                sums.add(mean, mean_over(with_precipitation(word)[name], count))
+
+    def board(self, area_weighted: bool = False) -> xr.Dataset:
+        """As `scoreboard` returns it."""
+        boards = []
+        for sums in self.models.values():
+            pooled = [sums[name, 1].pooled_r2(area_weighted=area_weighted) for name in TARGETS]
+            cells = [sums[name, 1].per_cell_r2() for name in TARGETS]
+            scalar = [sums[name, 1].pooled_r2(area_weighted=area_weighted).r2 for name in self.scalars]
+            board = xr.Dataset(
+                {
+                    "r2_pooled": _stack([score.r2 for score in pooled], "target"),
+                    "r2_per_cell": _stack([score.r2 for score in cells], "target"),
+                    "masked": _stack([score.masked for score in pooled], "target"),
+                    "masked_cells": _stack([score.masked for score in cells], "target"),
+                    "r2_scalar": _stack(scalar, "scalar"),
+                    "r2_scalar_per_cell": _stack([sums[name, 1].per_cell_r2().r2 for name in self.scalars], "scalar"),
+                    "r2_window": self._windows(sums, TARGETS, "target", area_weighted),
+                    "r2_window_scalar": self._windows(sums, self.scalars, "scalar", area_weighted),
+                }
+            )
+            boards.append(board)
+        board = xr.concat(boards, "model", coords="minimal", compat="override", join="override")
+        return board.assign_coords(
+            model=list(self.models), target=list(TARGETS), scalar=self.scalars, window=np.asarray(self.windows, np.float64)
         )
-        boards.append(board)
-    board = xr.concat(boards, "model", coords="minimal", compat="override", join="override")
-    return board.assign_coords(model=list(models), target=list(TARGETS), scalar=scalars, window=np.asarray(windows, np.float64))
+
+    def _windows(
+        self, sums: Mapping[tuple[str, int], SkillSums], names: Sequence[str], dim: str, area_weighted: bool
+    ) -> xr.DataArray:  # fmt: skip
+        """NaN for a window that fits no step or no record: a record of an hour has no daily means."""
+        table = np.full((len(self.windows), len(names)), np.nan)
+        for (i, count), (j, name) in itertools.product(enumerate(self.counts), enumerate(names)):
+            if (name, count) in sums:
+                table[i, j] = level_mean(sums[name, count].pooled_r2(area_weighted=area_weighted).r2)
+        return xr.DataArray(table, dims=("window", dim))
 
 
 def _stack(values: Sequence[xr.DataArray], dim: str) -> xr.DataArray:
     return xr.concat(list(values), dim, coords="minimal", compat="override", join="override")
-
-
-def _windows(
-    truth: xr.Dataset, model: xr.Dataset, names: Sequence[str], dim: str, windows: Sequence[float], step: float | None, area: bool
-) -> xr.DataArray:  # fmt: skip
-    table = np.full((len(windows), len(names)), np.nan)
-    for (i, hours), (j, name) in itertools.product(enumerate(windows), enumerate(names)):
-        with suppress(UsageError):  # a record of an hour has no daily means: that is a gap in the table, not a failure
-            pair = window_mean(truth[name], hours, step), window_mean(model[name], hours, step)
-            table[i, j] = level_mean(pooled_r2(*pair, area_weighted=area).r2)
-    return xr.DataArray(table, dims=("window", dim))

@@ -7,6 +7,7 @@ import xarray as xr
 from jaxtyping import PRNGKeyArray
 
 from parametra.climate.columns import ColumnFluxes, ColumnForcing, ColumnState, ColumnTendency
+from parametra.climate.diagnostics.blocks import mean_in_blocks
 from parametra.climate.emulator.limits import DRYING_SHARE
 from parametra.core.errors import DataError
 
@@ -43,7 +44,7 @@ class TimeMean(eqx.Module):
         if missing or not fields.sizes["time"]:
             what = f"have no {missing[0]}" if missing else "hold no steps"
             raise DataError(f"The fields {what}. Likely cause: another store or stretch. Remedy: give the fields of the truth.")
-        mean = fields[[*PROFILES, *FLUXES]].mean("time", dtype=np.float64)
+        mean = mean_in_blocks(fields[[*PROFILES, *FLUXES]], ["time"])
         arrays = {}
         for name in (*PROFILES, *FLUXES):
             values = mean[name].transpose("latitude", "longitude", ...).values

@@ -6,11 +6,13 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from parametra.climate.diagnostics.blocks import time_slices
 from parametra.climate.emulator.vectors import INPUTS, OUTPUTS, Variable, output_factors, size, slices
 from parametra.core.constants import SECONDS_PER_DAY
 from parametra.core.errors import DataError, UsageError
 
 GRID = ("time", "latitude", "longitude")
+STORED = (*(variable.name for variable in (*INPUTS, *OUTPUTS)), "rainfall_flux", "snowfall_flux")
 
 
 @dataclass(frozen=True)
@@ -66,32 +68,37 @@ def column_dataset(fields: xr.Dataset) -> ColumnDataset:
         raise DataError(
             f"The fields have no dimension {missing[0]}. Likely cause: another kind of store. Remedy: give the truth."
         )
-    levels = fields.sizes["level"]
+    levels, steps = fields.sizes["level"], fields.sizes["time"]
     samples = int(np.prod([fields.sizes[name] for name in GRID]))
     if not samples:
         raise DataError("The fields hold no columns. Likely cause: a stretch of time outside the truth. Remedy: check its days.")
-    inputs = _fill(fields, INPUTS, samples, levels)
+    inputs = np.empty((samples, size(INPUTS, levels)), np.float32)
+    targets = np.empty((samples, size(OUTPUTS, levels)), np.float32)
+    stored = fields[[name for name in STORED if name in fields]]
+    for part in time_slices(stored):  # beside the arrays that are kept there is only a block of fields in memory
+        block, rows = stored.isel(time=part).load(), slice(part.start * samples // steps, part.stop * samples // steps)
+        _fill(inputs[rows], block, INPUTS, part.start)
+        _fill(targets[rows], block, OUTPUTS, part.start)
     humidity = inputs[:, slices(INPUTS, levels)["specific_humidity"]]
     np.maximum(humidity, 0.0, out=humidity)
-    targets = _fill(fields, OUTPUTS, samples, levels)
     targets *= output_factors(levels).astype(np.float32)
     return ColumnDataset(inputs, targets, fields[[*GRID, "level"]].drop_attrs(deep=False))
 
 
-def _fill(fields: xr.Dataset, variables: tuple[Variable, ...], samples: int, levels: int) -> np.ndarray:
-    vectors = np.empty((samples, size(variables, levels)), np.float32)
-    where = slices(variables, levels)
+def _fill(vectors: np.ndarray, block: xr.Dataset, variables: tuple[Variable, ...], first: int) -> None:
+    """Put the variables of a block that starts with step `first` of the stretch into its vectors (sample, ...)."""
+    where = slices(variables, block.sizes["level"])
     for variable in variables:
-        array = _field(fields, variable.name).transpose(*GRID, *(["level"] if variable.profile else []))
-        values = np.asarray(array.values, np.float32).reshape(samples, -1)
+        array = _field(block, variable.name).transpose(*GRID, *(["level"] if variable.profile else []))
+        values = np.asarray(array.values, np.float32).reshape(len(vectors), -1)
         if not np.all(np.isfinite(values)):
-            step = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0]) // (samples // fields.sizes["time"])
+            columns = len(vectors) // block.sizes["time"]
+            step = first + int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0]) // columns
             raise DataError(
                 f"{variable.name} has values that are not finite, first at step {step} of the stretch. Likely cause: a run that "
                 "went wrong while it was recorded. Remedy: make the truth again, or leave that time out."
             )
         vectors[:, where[variable.name]] = values
-    return vectors
 
 
 def _field(fields: xr.Dataset, name: str) -> xr.DataArray:

@@ -1,5 +1,7 @@
 """Linear regression: the baseline that a network has to beat, as an emulator like any other."""
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +14,10 @@ BLOCK = 65536
 
 
 def linear_regression(
-    features: Float[np.ndarray, "sample inputs"], targets: Float[np.ndarray, "sample outputs"], ridge: float = 1e-8
+    features: Float[np.ndarray, "sample inputs"],
+    targets: Float[np.ndarray, "sample outputs"],
+    ridge: float = 1e-8,
+    prepare: Callable[[np.ndarray], np.ndarray] = lambda block: block,
 ) -> Linear:
     """The W, b that minimise sum |W x + b - y|² + ridge tr(cov) / inputs · samples |W|², by the normal equations in float64.
 
@@ -20,6 +25,7 @@ def linear_regression(
         features: dimensionless inputs, of order one.
         targets: what to predict.
         ridge: relative to the mean variance of the features; it keeps nearly parallel features apart.
+        prepare: makes features of a block of what is given for them, so that those of all samples need no memory.
 
     Raises:
         DataError: fewer samples than inputs.
@@ -27,12 +33,14 @@ def linear_regression(
     samples, inputs = features.shape
     if samples <= inputs:
         raise DataError(f"A regression on {inputs} inputs needs more than {samples} samples. Remedy: a longer stretch of truth.")
-    shift_x, shift_y = features.mean(axis=0, dtype=np.float64), targets.mean(axis=0, dtype=np.float64)
+    blocks = [slice(start, start + BLOCK) for start in range(0, samples, BLOCK)]
+    shift_x = np.sum([prepare(features[block]).sum(axis=0, dtype=np.float64) for block in blocks], axis=0) / samples
+    shift_y = targets.mean(axis=0, dtype=np.float64)
     square, cross = np.zeros((inputs, inputs)), np.zeros((inputs, targets.shape[1]))
-    for start in range(0, samples, BLOCK):
-        x = features[start : start + BLOCK] - shift_x
+    for block in blocks:
+        x = prepare(features[block]) - shift_x
         square += x.T @ x
-        cross += x.T @ (targets[start : start + BLOCK] - shift_y)
+        cross += x.T @ (targets[block] - shift_y)
     square += ridge * np.trace(square) / inputs * np.eye(inputs)
     matrix = np.linalg.solve(square, cross).T
     return Linear(Dense(jnp.asarray(matrix, jnp.float32)), jnp.asarray(shift_y - matrix @ shift_x, jnp.float32))

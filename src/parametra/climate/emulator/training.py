@@ -1,6 +1,7 @@
 """From columns of truth to an emulator."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,12 @@ def train(
     Raises:
         DataError, UsageError: as `input_scaling` and `parametra.learn.fit`; or levels that differ.
     """
-    scaling, arrays, chosen = _prepare(data, selection, config, sigma_half)
+    scaling, arrays, augment, chosen = _prepare(data, selection, config, sigma_half)
     network, order = _initial(config, data.levels, seed)
     tell = None if on_epoch is None else (lambda record, _: on_epoch(record))
     network, history = fit(
         network, mean_squared_error, arrays, config.fit, order,
-        selection=chosen, augment=_augment(config, data.levels), on_chunk=on_chunk, on_epoch=tell, resume_path=resume_path,
+        selection=chosen, augment=augment, on_chunk=on_chunk, on_epoch=tell, resume_path=resume_path,
     )  # fmt: skip
     return _assemble(network, scaling, config, sigma_half, time_step), history
 
@@ -75,25 +76,27 @@ def train_many(
     resume_path: Path | None = None,
 ) -> tuple[list[Emulator], list[History]]:
     """`train` for several seeds side by side. On a CPU it takes as long as one after the other; on a GPU small networks gain."""
-    scaling, arrays, chosen = _prepare(data, selection, config, sigma_half)
+    scaling, arrays, augment, chosen = _prepare(data, selection, config, sigma_half)
     networks, orders = zip(*(_initial(config, data.levels, seed) for seed in seeds), strict=True)
     tell = None if on_epoch is None else (lambda record, _: on_epoch(record))
     networks, histories = fit_many(
         networks, mean_squared_error, arrays, config.fit, orders,
-        selection=chosen, augment=_augment(config, data.levels), on_chunk=on_chunk, on_epoch=tell, resume_path=resume_path,
+        selection=chosen, augment=augment, on_chunk=on_chunk, on_epoch=tell, resume_path=resume_path,
     )  # fmt: skip
     return [_assemble(network, scaling, config, sigma_half, time_step) for network in networks], histories
 
 
 def train_linear(data: ColumnDataset, config: EmulatorConfig, sigma_half: tuple[float, ...], time_step: float) -> Emulator:
     """Linear regression with the norm, limits and options of `config`: the same interface, so it can run as a closure."""
-    scaling, (features, targets), _ = _prepare(data, None, config, sigma_half)
-    return _assemble(linear_regression(features, targets), scaling, config, sigma_half, time_step)
+    scaling, (seen, targets), _, _ = _prepare(data, None, config, sigma_half)
+    regression = linear_regression(seen, targets, prepare=lambda block: _features(scaling, block))
+    return _assemble(regression, scaling, config, sigma_half, time_step)
 
 
 def _prepare(
     data: ColumnDataset, selection: ColumnDataset | None, config: EmulatorConfig, sigma_half: tuple[float, ...]
-) -> tuple[InputScaling, tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray] | None]:
+) -> tuple[InputScaling, tuple[np.ndarray, np.ndarray], "_Augment", tuple[np.ndarray, np.ndarray] | None]:
+    """Scaling, the training stretch unscaled, what scales its batches, and the selection stretch scaled."""
     for part in (data, selection):
         if part is not None and part.levels != len(sigma_half) - 1:
             raise UsageError(f"The data have {part.levels} levels, sigma_half {len(sigma_half) - 1}. Remedy: those of the host.")
@@ -102,21 +105,34 @@ def _prepare(
     chosen = None
     if selection is not None:
         chosen = _features(scaling, view_vectors(config.inputs, selection.inputs, sigma_half)), selection.targets
-    return scaling, (_features(scaling, seen), data.targets), chosen
+    mean, scale = (tuple(np.asarray(values).tolist()) for values in (scaling.mean, scaling.scale))
+    return scaling, (seen, data.targets), _Augment(mean, scale, data.levels if config.mirror else 0), chosen
 
 
-def _augment(config: EmulatorConfig, levels: int) -> Callable[[Any, jax.Array], Any] | None:
-    """Half of the columns of every batch, drawn anew each time, seen in a mirror; None without `config.mirror`."""
-    if not config.mirror:
-        return None
-    signs = jnp.asarray(mirror_signs(levels))
+@dataclass(frozen=True)
+class _Augment:
+    """Scales a batch, since a scaled copy of all samples would not fit beside them; then shows half of its columns in a mirror.
 
-    def augment(batch: Any, key: jax.Array) -> Any:
-        features, targets = batch
+    Two equal ones share one compilation.
+
+    Attributes:
+        mean, scale: of the inputs, (3n + 4,).
+        mirror: n where columns are mirrored, drawn anew each time; 0 for never.
+    """
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    mirror: int
+
+    def __call__(self, batch: Any, key: jax.Array) -> Any:
+        inputs, targets = batch
+        # a compiler turns division by a constant into a product, which rounds otherwise; a divisor from the data it leaves alone
+        scale = jnp.where(jnp.isnan(inputs), jnp.nan, jnp.asarray(self.scale, jnp.float32))
+        features = (inputs - jnp.asarray(self.mean, jnp.float32)) / scale
+        if not self.mirror:
+            return features, targets
         mirrored = jax.random.bernoulli(key, shape=(len(features), 1))
-        return jnp.where(mirrored, features * signs, features), targets
-
-    return augment
+        return jnp.where(mirrored, features * jnp.asarray(mirror_signs(self.mirror)), features), targets
 
 
 def _features(scaling: InputScaling, inputs: Float[np.ndarray, "sample inputs"]) -> Float[np.ndarray, "sample inputs"]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 LATITUDES = (-60, -30, 0, 30, 60)
 
@@ -23,6 +24,17 @@ def sigma_axis(axes: Axes) -> None:
     axes.set_ylim(1.0, 0.0)
     axes.set_yticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
     axes.set_ylabel("σ = p / surface p")
+
+
+def log_axis(axes: Axes, which: str) -> None:
+    """Make the axis "x" or "y" logarithmic; where it spans less than two decades, ticks at 1, 2 and 5 with plain numbers."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = axis.get_view_interval()
+    if high < 100.0 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace(",", " ")))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _degrees(value: int) -> str:

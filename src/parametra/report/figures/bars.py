@@ -1,11 +1,15 @@
 """Bars: grouped by category, or one row each with an interval."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from parametra.report.figures.axes import log_axis
 from parametra.report.figures.palette import BLUE, GREY, VERMILION, Palette
 from parametra.report.figures.svg import panel
+
+LABEL = 27  # characters of a line of a bar's name
 
 
 def grouped_bars(
@@ -51,7 +55,8 @@ def rows(
     texts: Sequence[str] | None = None,
 ) -> str:
     """SVG of one horizontal bar per name, its value written beside it, with an interval where `low` and `high` are finite."""
-    height = max(1.7, 0.9 + 0.34 * len(names))
+    labels = [textwrap.fill(name, LABEL) for name in names]
+    height = max(1.7, 0.9 + 0.34 * len(names) + 0.1 * sum(label.count("\n") for label in labels))
     with panel(width=5.2, height=height, left=0.34, right=0.9, bottom=0.55 / height) as drawn:
         axes = drawn.axes
         place = np.arange(len(names))[::-1]
@@ -63,13 +68,13 @@ def rows(
             ends = np.abs(np.stack([values - low, high - values]))
             axes.errorbar(values, place, xerr=np.nan_to_num(ends), fmt="none", ecolor="#1b1b1f", elinewidth=1.0, capsize=2.5)
         if log:
-            axes.set_xscale("log")
+            log_axis(axes, "x")
         for y, value, text in zip(place, values, texts or [f"{value:.3g}" for value in values], strict=True):
             axes.annotate(
                 text, (max(float(np.nan_to_num(value)), axes.get_xlim()[0]), y), xytext=(4, 0), textcoords="offset points",
                 va="center", fontsize=8, bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
             )  # fmt: skip
-        axes.set_yticks(place, list(names))
+        axes.set_yticks(place, labels, fontsize=8 if any("\n" in label for label in labels) else None)
         axes.tick_params(axis="y", length=0)
         axes.grid(False, axis="y")
         axes.spines["left"].set_visible(False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parametra.report.figures.axes import log_axis
 from parametra.report.figures.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from parametra.report.figures.svg import panel
 
@@ -44,7 +45,7 @@ def front(families: Mapping[str, Points], first: str, title: str, xlabel: str, y
                 points.cost[order], points.value[order], yerr=points.half[order], color=colour, marker=marker, markersize=5,
                 linestyle="-" if name == first else "none", linewidth=1.2, elinewidth=1.0, capsize=2.5, label=name, zorder=3,
             )  # fmt: skip
-        axes.set_xscale("log")
+        log_axis(axes, "x")
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         axes.set_title(title)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parametra.report.figures.axes import log_axis
 from parametra.report.figures.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from parametra.report.figures.svg import panel
 
@@ -50,9 +51,9 @@ def curves(
         for label, value in (marks or {}).items():
             axes.axvline(value, color=GREY, linewidth=1.0, linestyle=(0, (2, 2)), label=label)
         if "x" in log:
-            axes.set_xscale("log")
+            log_axis(axes, "x")
         if "y" in log:
-            axes.set_yscale("log")
+            log_axis(axes, "y")
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         axes.set_title(title)

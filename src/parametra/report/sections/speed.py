@@ -15,7 +15,7 @@ LEAD = (
     "its cost per cell stands beside it."
 )
 
-RATIO = r"times faster|speed-?up|ratio"
+RATIO = r"times faster|speed-?up"
 
 
 def section(run: RunReader) -> Section | None:

@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 
 from parametra.climate.diagnostics.drift import daily_series, drift_table, late_climate
-from parametra.climate.diagnostics.means import climate_difference, halves, split_half, with_derived, zonal_climate
+from parametra.climate.diagnostics.means import climate_difference, halves, zonal_climate
+from parametra.climate.diagnostics.scoreboard import with_precipitation
 from parametra.core.errors import DataError
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
@@ -39,13 +40,11 @@ def score_climate(run: Run) -> dict[str, Any]:
     rows = []
     for label, fields in runs.items():
         rows += _climate_rows(fields, reference, record, late, label)
-    rows += [
-        Metric(f"truth's split half: {words}", split_half(whole, climate_difference)[key], unit, kind="skill")
-        for key, words, unit in MEASURES
-    ]
+    first, second = (zonal_climate(half) for half in halves(whole))
+    apart = climate_difference(first, second)
+    rows += [Metric(f"truth's split half: {words}", apart[key], unit, kind="skill") for key, words, unit in MEASURES]
     rows += _seed_rows(run, record, (config.keeps_from, config.candidate_days))
-    first, second = halves(whole)
-    zonal = [record, zonal_climate(first), zonal_climate(second)]
+    zonal = [record, first, second]
     zonal += [_late_zonal(fields, late) for fields in runs.values()]
     labels = ["truth", "truth_first_half", "truth_second_half", *runs]
     write_fields(
@@ -148,7 +147,7 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
 
 def _write_maps(run: Run, truth: xr.Dataset, network: xr.Dataset) -> None:
     """Daily precipitation maps of truth and network, at most so many frames."""
-    rain = with_derived(truth).precipitation_flux
+    rain = with_precipitation(truth).precipitation_flux
     per_day = run.config.host.steps_per_day
     days = rain.sizes["time"] // per_day
     daily = (

@@ -5,7 +5,7 @@ network's word on the truth's own columns ("network_offline"), which errs in the
 """
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -20,8 +20,6 @@ from parametra.climate.diagnostics import (
     exceedance_quantiles,
     global_contents,
     log_ratio,
-    per_cell_r2,
-    pooled_r2,
     rain_density,
     rain_histogram,
     scatter_axes,
@@ -30,9 +28,13 @@ from parametra.climate.diagnostics import (
     wave_spectrum,
     yardstick,
 )
+from parametra.climate.diagnostics.blocks import time_blocks
 from parametra.climate.diagnostics.means import halves
-from parametra.climate.diagnostics.summary import HISTOGRAM, SQUARED
+from parametra.climate.diagnostics.skill import SkillSums
+from parametra.climate.diagnostics.summary import HISTOGRAM, NEEDED, SQUARED
 from parametra.climate.emulator import column_dataset, load_emulator, predict
+from parametra.climate.emulator.dataset import STORED
+from parametra.climate.emulator.emulator import Emulator
 from parametra.core.errors import DataError
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
@@ -42,6 +44,7 @@ from parametra.studies.climate.truth import truth_fields
 
 CONVENTIONAL = "conventional"
 OFFLINE = "network_offline"
+READ = tuple(dict.fromkeys((*NEEDED, *STORED)))
 SCATTER_EDGES = np.linspace(-1500.0, 4500.0, 61)  # W m-2
 TARGETS = {
     "air_temperature_rms": 2.0,
@@ -55,8 +58,7 @@ def run_diagnostics(run: Run) -> dict[str, Any]:
     """Compute every figure's numbers and store them for the page."""
     config = run.config
     truth = _truth_summary(run)
-    columns = truth_fields(run, config.truth.scoring_start, config.truth.days).load()
-    predicted = _predicted(run, columns)
+    scored = _scored(run)
     online = _online(run)
     late = {name: _late(fields, config.coupled.days) for name, fields in online.items()}
     late = {name: fields for name, fields in late.items() if fields.sizes["time"]}
@@ -64,14 +66,14 @@ def run_diagnostics(run: Run) -> dict[str, Any]:
     run.progress.update("diagnostics", 0.5)
     table = yardstick(truth, late, recipe)
     write_fields(run.folder.fields("yardstick"), table)
-    sides = {"truth": truth, **late, OFFLINE: daily_summary(predicted)}
+    sides = {"truth": truth, **late, OFFLINE: scored.summary}
     write_fields(run.folder.fields("rain"), _rain(sides))
     write_fields(run.folder.fields("deviation"), _deviations(sides))
     if (waves := _waves({"truth": truth, **online}, recipe)) is not None:
         write_fields(run.folder.fields("waves"), waves)
-    write_fields(run.folder.fields("scatter"), _scatter({"truth": columns, OFFLINE: predicted}, sides))
+    write_fields(run.folder.fields("scatter"), _scatter(scored.density, sides))
     write_fields(run.folder.fields("contents"), _contents({"truth": truth, **online}))
-    write_fields(run.folder.fields("skillmap"), _skill_map(columns, predicted))
+    write_fields(run.folder.fields("skillmap"), scored.skill)
     return {"metrics": [*_score_rows(table), *_drift_rows(online)]}
 
 
@@ -96,9 +98,47 @@ def _late(fields: xr.Dataset, days: float) -> xr.Dataset:
     return fields.isel(time=np.flatnonzero((elapsed >= days / 2.0 - 1e-6) & (elapsed[-1] + 1.5 > days)))
 
 
-def _predicted(run: Run, columns: xr.Dataset) -> xr.Dataset:
-    """The truth's columns with the chosen network's tendencies and fluxes in the place of their own."""
+class _Scored(NamedTuple):
+    """The scoring stretch, its columns told by the truth and by the chosen network.
+
+    Attributes:
+        summary: the network's, day by day.
+        density: name -> its energy scatter's, dims (x, y).
+        skill: R2 by latitude and level, both conventions; in the pooled one against the variance of each row.
+    """
+
+    summary: xr.Dataset
+    density: dict[str, xr.DataArray]
+    skill: xr.Dataset
+
+
+def _scored(run: Run) -> _Scored:
+    """Days are read and predicted one after the other."""
+    config = run.config
     emulator = load_emulator(run.folder.network(run.result("coupled")["chosen"]))[0]
+    columns = truth_fields(run, config.truth.scoring_start, config.truth.days)
+    needed = columns[[name for name in READ if name in columns]]
+    skill = {name: SkillSums() for name in SQUARED}
+    days: list[xr.Dataset] = []
+    parts: dict[str, list[xr.DataArray]] = {"truth": [], OFFLINE: []}
+    for block in time_blocks(needed, config.host.steps_per_day):
+        predicted = _predicted(emulator, block)
+        days.append(daily_summary(predicted))
+        share = block.sizes["time"] / columns.sizes["time"]
+        for name, side in (("truth", block), (OFFLINE, predicted)):
+            parts[name].append(share * scatter_density(scatter_axes(side), SCATTER_EDGES))
+        for name, sums in skill.items():
+            sums.add(block[name], predicted[name])
+    by = ("latitude", "level")
+    maps = {f"pooled_{name}": sums.pooled_r2(by=by).r2 for name, sums in skill.items()}
+    maps |= {f"per_cell_{name}": sums.per_cell_r2(by=by).r2 for name, sums in skill.items()}
+    summary: xr.Dataset = xr.concat(days, "time", coords="minimal", compat="override", join="override")  # pyright: ignore
+    density = {name: xr.concat(found, "block").sum("block") for name, found in parts.items()}
+    return _Scored(summary, density, xr.Dataset(maps))
+
+
+def _predicted(emulator: Emulator, columns: xr.Dataset) -> xr.Dataset:
+    """The truth's columns with the network's tendencies and fluxes in the place of their own."""
     word = predict(emulator, column_dataset(columns))
     if "precipitation_flux" in word:  # one flux, no snow apart
         columns = columns.drop_vars(["rainfall_flux", "snowfall_flux"], errors="ignore")
@@ -168,9 +208,8 @@ def _waves(records: dict[str, xr.Dataset], recipe: WaveRecipe) -> xr.Dataset | N
     return xr.Dataset(parts).assign(windows=windows, dispersion=dispersion_curves(wavenumber))
 
 
-def _scatter(columns: dict[str, xr.Dataset], sides: dict[str, xr.Dataset]) -> xr.Dataset:
-    """Two-dimensional densities where columns are stored, slope and rms wherever moments are."""
-    density = {name: scatter_density(scatter_axes(fields), SCATTER_EDGES) for name, fields in columns.items()}
+def _scatter(density: dict[str, xr.DataArray], sides: dict[str, xr.Dataset]) -> xr.Dataset:
+    """Two-dimensional densities where there are any, slope and rms wherever moments are."""
     found: dict[str, dict[str, float]] = {}
     for name, side in sides.items():
         try:
@@ -195,16 +234,6 @@ def _contents(records: dict[str, xr.Dataset]) -> xr.Dataset:
     # a float32 store keeps 2e-7 of 2.6e9 J m-2, a day's worth of 0.006 W/m2: store the departure from the truth's mean
     base = float(table.energy.isel(run=0).mean())
     return table.assign(energy=(table.energy - base) / 1e6).assign_coords(run=list(series))
-
-
-def _skill_map(truth: xr.Dataset, predicted: xr.Dataset) -> xr.Dataset:
-    """R2 by latitude and level, both conventions; in the pooled one against the variance of each row."""
-    by = ("latitude", "level")
-    parts = {}
-    for name in SQUARED:
-        parts[f"pooled_{name}"] = pooled_r2(truth[name], predicted[name], by=by).r2
-        parts[f"per_cell_{name}"] = per_cell_r2(truth[name], predicted[name], by=by).r2
-    return xr.Dataset(parts)
 
 
 def _side_by_side(found: dict[str, xr.DataArray], names: Any) -> xr.DataArray:

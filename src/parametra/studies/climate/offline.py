@@ -7,9 +7,12 @@ import equinox as eqx
 import numpy as np
 import xarray as xr
 
-from parametra.climate.diagnostics.scoreboard import TARGETS, scoreboard, with_precipitation
-from parametra.climate.diagnostics.skill import fraction_of_ceiling, level_mean
+from parametra.climate.diagnostics.blocks import mean_in_blocks, time_slices
+from parametra.climate.diagnostics.scoreboard import READ as SCORED
+from parametra.climate.diagnostics.scoreboard import SCALARS, TARGETS, ScoreSums, with_precipitation
+from parametra.climate.diagnostics.skill import WINDOWS, fraction_of_ceiling, level_mean
 from parametra.climate.emulator import column_dataset, column_residuals, load_emulator, predict
+from parametra.climate.emulator.dataset import STORED
 from parametra.climate.emulator.emulator import Emulator
 from parametra.store.fields import open_fields, write_fields
 from parametra.store.metrics import Metric
@@ -19,41 +22,53 @@ from parametra.studies.climate.training import LINEAR, network_names
 from parametra.studies.climate.truth import truth_fields
 
 CLIMATOLOGY = "zonal climatology"
-SCALARS = (
-    "precipitation_flux",
-    "toa_net_downward_shortwave_flux",
-    "surface_net_downward_shortwave_flux",
-    "toa_outgoing_longwave_flux",
-    "surface_net_upward_longwave_flux",
-)
+READ = tuple(dict.fromkeys((*STORED, *SCORED)))
 LOW_CEILING = 0.2
 
 
 def score_offline(run: Run) -> dict[str, Any]:
     """Score every network; the figures are those of the chosen one."""
-    truth = run.config.truth
-    fields = with_precipitation(truth_fields(run, truth.scoring_start, truth.days)).load()
-    data = column_dataset(fields)
-    predictions: dict[str, xr.Dataset] = {CLIMATOLOGY: _climatology(run, fields)}
-    for index, name in enumerate([LINEAR, *network_names(run.config)]):
-        run.progress.update("offline", index / (len(network_names(run.config)) + 2), network=name)
-        predictions[name] = predict(load_emulator(run.folder.network(name))[0], data)
-    board = scoreboard(fields, predictions, step_hours=run.config.host.time_step / 3600.0)
-    ceilings = open_fields(run.folder.fields("ceiling")).load()
-    board = _with_ceiling(board, ceilings)
+    truth, chosen = run.config.truth, run.result("coupled")["chosen"]
+    fields = truth_fields(run, truth.scoring_start, truth.days)
+    board, rain = _score(run, fields, chosen)
+    board = _with_ceiling(board, open_fields(run.folder.fields("ceiling")).load())
     write_fields(run.folder.fields("skill"), board)
-    chosen = run.result("coupled")["chosen"]
     emulator = load_emulator(run.folder.network(chosen))[0]
-    rows = [*_skill_rows(board, chosen), *_rain_rows(fields, predictions, chosen), *_conservation_rows(fields, emulator)]
+    rows = [*_skill_rows(board, chosen), *_rain_rows(rain), *_conservation_rows(fields, emulator)]
     return {"metrics": rows}
 
 
-def _climatology(run: Run, fields: xr.Dataset) -> xr.Dataset:
-    """Zonal and time means of the training stretch, on the scoring stretch's grid."""
+def _score(run: Run, fields: xr.Dataset, chosen: str) -> tuple[xr.Dataset, dict[str, np.ndarray]]:
+    """Scores of every network, and the precipitation of every step and column [kg m-2 s-1] of truth and the chosen one.
+
+    Days are read and predicted one after the other; only precipitation is kept of them.
+    """
+    emulators = {name: load_emulator(run.folder.network(name))[0] for name in [LINEAR, *network_names(run.config)]}
+    climatology = _climatology(run).astype(np.float32)
+    sums = ScoreSums(WINDOWS, run.config.host.time_step / 3600.0)
+    rain: dict[str, list[np.ndarray]] = {"truth": [], "the network": []}
+    needed = fields[[name for name in READ if name in fields]]
+    steps = fields.sizes["time"]
+    for part in time_slices(needed, sums.steps):
+        block = with_precipitation(needed.isel(time=part).load())
+        data = column_dataset(block)
+        words = {CLIMATOLOGY: xr.Dataset({name: mean.broadcast_like(block[name]) for name, mean in climatology.items()})}
+        for index, (name, emulator) in enumerate(emulators.items()):
+            done = (part.start + (part.stop - part.start) * index / len(emulators)) / steps
+            run.progress.update("offline", done, network=name)
+            words[name] = predict(emulator, data)
+        sums.add(block, words)
+        rain["truth"].append(block.precipitation_flux.values.ravel())
+        rain["the network"].append(words[chosen].precipitation_flux.values.ravel())
+    return sums.board(), {name: np.concatenate(values) for name, values in rain.items()}
+
+
+def _climatology(run: Run) -> xr.Dataset:
+    """Zonal and time means of the training stretch."""
     truth = run.config.truth
-    training = with_precipitation(truth_fields(run, truth.spin_up_days, truth.selection_start))
-    mean = training[[*TARGETS, *SCALARS]].mean(["time", "longitude"], dtype=np.float64)
-    return xr.Dataset({name: mean[name].broadcast_like(fields[name]).astype(np.float32) for name in mean.data_vars})
+    training = truth_fields(run, truth.spin_up_days, truth.selection_start)
+    training = training[[name for name in SCORED if name in training]]
+    return mean_in_blocks(training, ["time", "longitude"], lambda block: with_precipitation(block)[[*TARGETS, *SCALARS]])
 
 
 def _with_ceiling(board: xr.Dataset, ceilings: xr.Dataset) -> xr.Dataset:
@@ -106,11 +121,11 @@ def _skill_rows(board: xr.Dataset, chosen: str) -> list[Metric]:
     return rows
 
 
-def _rain_rows(fields: xr.Dataset, predictions: dict[str, xr.Dataset], chosen: str) -> list[Metric]:
+def _rain_rows(rain: dict[str, np.ndarray]) -> list[Metric]:
     rows = []
     for share in (0.99, 0.999):
-        for label, data in (("truth", fields), ("the network", predictions[chosen])):
-            value = float(np.quantile(with_precipitation(data).precipitation_flux.values, share)) * 86400.0
+        for label, values in rain.items():
+            value = float(np.quantile(values, share)) * 86400.0
             rows.append(Metric(f"30-min precipitation exceeded {100 * (1 - share):g} % of the time, {label}", value, "mm/day"))
     return rows
 
@@ -118,7 +133,7 @@ def _rain_rows(fields: xr.Dataset, predictions: dict[str, xr.Dataset], chosen: s
 def _conservation_rows(fields: xr.Dataset, emulator: Emulator) -> list[Metric]:
     """Column residuals of the network from its own outputs, with its layer and without, over the first day."""
     rows = []
-    day = fields.isel(time=slice(0, round(86400.0 / emulator.time_step)))
+    day = fields.isel(time=slice(0, round(86400.0 / emulator.time_step))).load()
     state, forcing = parts.columns_of(day, emulator.time_step)
     for layer in (True, False):
         network = replace(emulator, conservation=layer)
