@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from parametra.climate.diagnostics.geometry import column_integral
 from parametra.climate.diagnostics.means import with_derived
 from parametra.climate.emulator import ColumnDataset
+from parametra.core.constants import HEAT_CAPACITY
 from parametra.core.errors import PhysicalStopError, UsageError
 from parametra.core.progress import Progress
 from parametra.store.fields import open_fields
@@ -18,7 +20,7 @@ from parametra.studies.climate import STUDY
 from parametra.studies.climate.config import WorldConfig
 from parametra.studies.climate.elsewhere import Elsewhere, config_of
 from parametra.studies.climate.recipes import joined, networks_of
-from parametra.studies.climate.response import Trial, response, response_rows, with_maps
+from parametra.studies.climate.response import HEATING, Trial, response, response_rows
 from parametra.studies.climate.truth import segment_ends
 
 # "same" is the reference again, with its very stretches; plus4 is short
@@ -166,7 +168,10 @@ def test_a_run_that_is_the_truth_answers_as_the_truth_and_a_crash_is_a_day(abroa
     world = config.worlds[1]  # pyright: ignore[reportAttributeAccessIssue]
     run = Run(RunFolder.read(abroad[0]), config, Progress())
     there = Elsewhere.of(run, world)
-    record = with_maps(with_derived(there.record()).load())
+    record = with_derived(there.record().load())
+    record = record.assign(
+        {HEATING: HEAT_CAPACITY * column_integral(record.tendency_of_air_temperature, record.surface_air_pressure)}
+    )
     daily = record.coarsen(time=48).mean()
     stop = PhysicalStopError("temperature", 0.4, 3, 1, 400.0, (150.0, 350.0))
     trials = [Trial("plain", 0, daily, None), Trial("invariant", 0, daily, stop), Trial("both", 0, None, stop)]

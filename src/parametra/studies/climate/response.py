@@ -1,15 +1,18 @@
 """How climate answers to another sea: the changes of truth and of every network from the reference truth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from parametra.climate.diagnostics.blocks import mean_in_blocks
 from parametra.climate.diagnostics.drift import daily_series, drift_table
 from parametra.climate.diagnostics.geometry import time_in_days
-from parametra.climate.diagnostics.means import climate_difference, halves, split_half, with_derived, zonal_climate
+from parametra.climate.diagnostics.means import climate_difference, halves, split_half, zonal_climate
 from parametra.climate.diagnostics.patterns import column_heating, pattern_scores
 from parametra.climate.diagnostics.sample import Verdict, difference_verdict, pattern_verdict
+from parametra.climate.diagnostics.scoreboard import with_precipitation
 from parametra.core.errors import PhysicalStopError
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
@@ -19,6 +22,7 @@ from parametra.studies.climate.elsewhere import Elsewhere
 from parametra.studies.climate.truth import truth_fields
 
 HEATING = "tendency_of_atmosphere_enthalpy_content"
+SOURCES_OF_MAPS = ("tendency_of_air_temperature", "surface_air_pressure", "rainfall_flux", "snowfall_flux")
 MAPS = {HEATING: "column heating", "precipitation_flux": "precipitation"}
 CHANGES = (("mean_temperature", "mean temperature", "K"), ("precipitation", "mean precipitation", "mm/day"))
 ZONAL = ("air_temperature", "precipitation_flux")
@@ -62,10 +66,11 @@ def response(run: Run, there: Elsewhere, trials: list[Trial]) -> xr.Dataset:
     truth, window = run.config.truth, (run.config.coupled.keeps_from, run.config.coupled.candidate_days)
     home, record = truth_fields(run, truth.spin_up_days, truth.days), there.record()
     reference, target = zonal_climate(home), zonal_climate(record)
-    sides = {"truth": with_maps(record)} | dict(zip(HALVES, map(with_maps, halves(record)), strict=True))
-    wanted = _maps(sides["truth"])
+    sides = {"truth": record} | dict(zip(HALVES, halves(record), strict=True))
+    wanted = _maps(record)
     tables = [_answer(side, reference, target, wanted) for side in sides.values()]
-    tables[0] = tables[0].assign(_correlations(*(_maps(sides[half]) for half in HALVES)))
+    first, second = ({name: table[f"map_{name}"] for name in MAPS} for table in tables[1:])
+    tables[0] = tables[0].assign(_correlations(first, second))
     blank = xr.full_like(tables[0], np.nan)
     labels = [*sides]
     for trial in trials:
@@ -103,17 +108,12 @@ def _verdicts(found: xr.Dataset, noise: dict[str, float]) -> dict[str, Verdict]:
     return verdicts | {name: pattern_verdict(float(found[f"r_{name}"].sel(run="truth"))) for name in MAPS}
 
 
-def with_maps(fields: xr.Dataset) -> xr.Dataset:
-    """Truth's columns with the mean map of the columns' heating, which coupled runs record by themselves."""
-    return fields if HEATING in fields else fields.assign({HEATING: column_heating(fields)})
-
-
 def _days(fields: xr.Dataset, first: float, last: float) -> xr.Dataset:
     elapsed = time_in_days(fields.time) - time_in_days(fields.time)[0]
     return fields.isel(time=np.flatnonzero((elapsed >= first - 1e-6) & (elapsed < last - 1e-6)))
 
 
-def _answer(side: xr.Dataset, reference: xr.Dataset, target: xr.Dataset, wanted: xr.Dataset) -> xr.Dataset:
+def _answer(side: xr.Dataset, reference: xr.Dataset, target: xr.Dataset, wanted: Mapping[str, xr.DataArray]) -> xr.Dataset:
     """One run's part of `response`."""
     climate, maps = zonal_climate(side), _maps(side)
     change, gap = climate_difference(climate, reference), climate_difference(climate, target)
@@ -125,7 +125,7 @@ def _answer(side: xr.Dataset, reference: xr.Dataset, target: xr.Dataset, wanted:
     return xr.Dataset(parts | _correlations(maps, wanted))
 
 
-def _correlations(maps: xr.Dataset, wanted: xr.Dataset) -> dict[str, xr.DataArray]:
+def _correlations(maps: Mapping[str, xr.DataArray], wanted: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
     """Pattern correlations of two sets of maps, as they are and less their zonal means."""
     found = {}
     for name in MAPS:
@@ -135,9 +135,16 @@ def _correlations(maps: xr.Dataset, wanted: xr.Dataset) -> dict[str, xr.DataArra
     return found
 
 
-def _maps(side: xr.Dataset) -> xr.Dataset:
-    fields = with_derived(side)[list(MAPS)].astype(np.float64)
-    return fields.mean("time") if "time" in fields.dims else fields
+def _maps(side: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Mean maps, read in blocks; the columns' heating from their tendencies where it was not recorded by itself."""
+    names = MAPS if HEATING in side else SOURCES_OF_MAPS
+
+    def derive(block: xr.Dataset) -> xr.Dataset:
+        block = block if HEATING in block else block.assign({HEATING: column_heating(block)})
+        return with_precipitation(block)[list(MAPS)]
+
+    means = mean_in_blocks(side[[name for name in names if name in side]], ["time"], derive)
+    return {name: means[name] for name in MAPS}
 
 
 def response_rows(found: xr.Dataset, world: WorldConfig, coupled: CoupledConfig) -> list[Metric]:

@@ -4,24 +4,28 @@ The failure that Rasp et al. (2018) report of a network over a warmer sea, and h
 has seen the other world alone is what can be asked for.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from parametra.climate.diagnostics.blocks import time_blocks
 from parametra.climate.diagnostics.geometry import area_mean
 from parametra.climate.diagnostics.scoreboard import TARGETS, with_precipitation
-from parametra.climate.diagnostics.skill import level_mean, pooled_r2
+from parametra.climate.diagnostics.skill import SkillSums, level_mean
 from parametra.climate.emulator import column_dataset, load_emulator, predict
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.climate.config import ClimateConfig, WorldConfig
 from parametra.studies.climate.elsewhere import Elsewhere
+from parametra.studies.climate.offline import READ
 from parametra.studies.climate.recipes import networks_of
-from parametra.studies.climate.truth import truth_fields
+from parametra.studies.climate.truth import TRUTH, truth_fields
 
 WORDS = dict(zip(TARGETS, ("heating", "moistening"), strict=True))
+RAIN = "precipitation_flux"
 SHARE_OF_YARDSTICK = 0.9
 
 
@@ -43,32 +47,39 @@ def score_transfer(run: Run) -> dict[str, Any]:
 
 
 def _skill(run: Run, world: WorldConfig, fields: xr.Dataset) -> xr.Dataset:
-    """Scores of all networks on one stretch.
+    """Scores of all networks on one stretch, which is read and predicted in blocks.
 
     Returns:
         r2 (recipe, seed, target, level), r2_mean without level, the mean by mass from 180 hPa down; of precipitation rain_r2 and
         rain_ratio, its mean over the truth's (recipe, seed).
     """
-    fields = with_precipitation(fields).load()
-    data = column_dataset(fields)
-    rain = fields.precipitation_flux
-    wet = float(area_mean(rain.mean("time")))
-    r2, means, rain_r2, ratio = [], [], [], []
-    for recipe in world.recipes:
-        for name in networks_of(run.config, world, recipe):
-            word = predict(load_emulator(run.folder.network(name))[0], data)
-            skill = [pooled_r2(fields[target], word[target]).r2 for target in TARGETS]
-            r2.append([one.values for one in skill])
-            means.append([level_mean(one) for one in skill])
-            rain_r2.append(float(pooled_r2(rain, word.precipitation_flux).r2))
-            ratio.append(float(area_mean(word.precipitation_flux.mean("time"))) / wet)
+    names = [name for recipe in world.recipes for name in networks_of(run.config, world, recipe)]
+    emulators = {name: load_emulator(run.folder.network(name))[0] for name in names}
+    sums = {name: {variable: SkillSums() for variable in (*TARGETS, RAIN)} for name in names}
+    wet = dict.fromkeys((TRUTH, *names), 0.0)
+    needed = fields[[name for name in READ if name in fields]]
+    for block in map(with_precipitation, time_blocks(needed)):
+        data = column_dataset(block)
+        wet[TRUTH] += float(area_mean(block[RAIN].sum("time")))
+        for name, emulator in emulators.items():
+            word = predict(emulator, data)
+            wet[name] += float(area_mean(word[RAIN].sum("time")))
+            for variable, one in sums[name].items():
+                one.add(block[variable], word[variable])
+    skill = {name: {variable: one.pooled_r2().r2 for variable, one in each.items()} for name, each in sums.items()}
     shape = (len(world.recipes), run.config.recipes.seeds)
+
+    def table(values: Callable[[str], Any]) -> np.ndarray:
+        found = np.asarray([values(name) for name in names])
+        return found.reshape(*shape, *found.shape[1:])
+
+    seeds = ("recipe", "seed")
     return xr.Dataset(
         {
-            "r2": (("recipe", "seed", "target", "level"), np.reshape(r2, (*shape, len(TARGETS), -1))),
-            "r2_mean": (("recipe", "seed", "target"), np.reshape(means, (*shape, len(TARGETS)))),
-            "rain_r2": (("recipe", "seed"), np.reshape(rain_r2, shape)),
-            "rain_ratio": (("recipe", "seed"), np.reshape(ratio, shape)),
+            "r2": ((*seeds, "target", "level"), table(lambda name: [skill[name][target].values for target in TARGETS])),
+            "r2_mean": ((*seeds, "target"), table(lambda name: [level_mean(skill[name][target]) for target in TARGETS])),
+            "rain_r2": (seeds, table(lambda name: float(skill[name][RAIN]))),
+            "rain_ratio": (seeds, table(lambda name: wet[name] / wet[TRUTH])),
         },
         {"recipe": list(world.recipes), "target": list(TARGETS), "level": fields.level.values},
     )
