@@ -84,7 +84,8 @@ def _coupled_cells(found: xr.Dataset, recipe: str) -> list[str]:
     changes = []
     for key, (_, unit) in CHANGES.items():
         change, whole = float(one[f"change_{key}"].mean()), float(truth[f"change_{key}"])
-        changes.append(f"{with_unit(change, unit)} ({number(change / whole)})" if np.isfinite(change) else "–")
+        share = f" ({number(change / whole)})" if whole else ""  # a world like the reference has not changed at all
+        changes.append(with_unit(change, unit) + share if np.isfinite(change) else "–")
     return [", ".join(number(float(day)) for day in one.days.values), _kept(found, recipe), *changes, *_correlations(one)]
 
 

@@ -10,12 +10,13 @@ from parametra.climate.diagnostics.blocks import mean_in_blocks
 from parametra.climate.diagnostics.drift import daily_series, drift_table
 from parametra.climate.diagnostics.geometry import time_in_days
 from parametra.climate.diagnostics.means import climate_difference, halves, split_half, zonal_climate
-from parametra.climate.diagnostics.patterns import column_heating, pattern_scores
+from parametra.climate.diagnostics.patterns import column_heating, mean_absolute_difference, pattern_scores
 from parametra.climate.diagnostics.sample import Verdict, difference_verdict, pattern_verdict
 from parametra.climate.diagnostics.scoreboard import with_precipitation
 from parametra.core.errors import PhysicalStopError
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
+from parametra.studies.climate.climate import wilson
 from parametra.studies.climate.config import CoupledConfig, WorldConfig
 from parametra.studies.climate.coupled import keeps_climate
 from parametra.studies.climate.elsewhere import Elsewhere
@@ -121,7 +122,8 @@ def _answer(side: xr.Dataset, reference: xr.Dataset, target: xr.Dataset, wanted:
     parts |= {f"change_{key}": xr.DataArray(change[key]) for key, _, _ in CHANGES}
     parts |= {f"gap_{key}": xr.DataArray(value) for key, value in gap.items()}
     parts |= {f"map_{name}": maps[name] for name in MAPS}
-    parts |= {"kept": xr.DataArray(float(keeps_climate(gap)))}
+    apart = mean_absolute_difference(climate.air_temperature, target.air_temperature)
+    parts |= {"kept": xr.DataArray(float(keeps_climate(gap))), "gap_absolute_temperature": xr.DataArray(apart)}
     return xr.Dataset(parts | _correlations(maps, wanted))
 
 
@@ -182,11 +184,18 @@ def _recipe_rows(found: xr.Dataset, world: WorldConfig, recipe: str, window: str
         )
         for seed in range(len(names))
     ]
+    apart = float(one.gap_absolute_temperature.mean())
+    rows.append(
+        Metric(f"{title}: mean absolute difference of temperature from its truth (R9)", apart, "K", kind="skill", source=source)
+    )
     invariant = recipe == "invariant"
+    kept = int(one.kept.fillna(0.0).sum())
+    low, high = wilson(kept, len(names))
     rows.append(
         Metric(
-            f"{title}: share of seeds that keep the climate", float(one.kept.fillna(0.0).mean()), "1",
-            1.0 if invariant and world.warming else None, "higher", "skill", f"{window}, against that world's truth",
+            f"{title}: share of seeds that keep the climate", kept / len(names), "1",
+            1.0 if invariant and world.warming else None, "higher", "skill",
+            f"{window}, against that world's truth; {kept} of {len(names)}, 95 % interval {low:.2f} to {high:.2f}",
         )
     )  # fmt: skip
     for key, words, unit in CHANGES:
