@@ -14,11 +14,11 @@ STUDY = Study(
         Stage("ceiling", lazy("parametra.studies.climate.ceiling:run_ceiling"), "how much of the truth can be predicted at all"),
         Stage("train", lazy("parametra.studies.climate.training:train_networks"), "networks learn the columns"),
         Stage("recipes", lazy("parametra.studies.climate.recipes:train_recipes"), "networks of one world, of two, of the other"),
+        Stage("transfer", lazy("parametra.studies.climate.transfer:score_transfer"), "skill on the truth over other seas"),
         Stage(
             "coupled", lazy("parametra.studies.climate.coupled:run_coupled"), "networks drive the host; the best for the longest"
         ),
         Stage("offline", lazy("parametra.studies.climate.offline:score_offline"), "skill on an independent stretch of truth"),
-        Stage("transfer", lazy("parametra.studies.climate.transfer:score_transfer"), "skill on the truth over other seas"),
         Stage("abroad", lazy("parametra.studies.climate.abroad:run_abroad"), "networks drive the host over other seas"),
         Stage("climate", lazy("parametra.studies.climate.climate:score_climate"), "the network's climate beside the truth's"),
         Stage(
