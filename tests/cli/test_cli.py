@@ -1,5 +1,6 @@
 """The command line: exit codes, one sentence without a traceback, nothing heavy before it is needed."""
 
+import os
 import subprocess
 import sys
 import types
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from parametra.cli import app
+from parametra.cli.run import keep_programs
 from parametra.core.config import Config
 from parametra.core.errors import PhysicalStopError
 from parametra.store.metrics import Metric
@@ -143,6 +145,7 @@ HEAVY = "jax", "xarray", "zarr", "matplotlib", "equinox", "dinosaur", "orbax"
 CODE = """
 import sys
 from parametra.cli import app
+from parametra.cli.run import keep_programs
 try:
     app(sys.argv[1:])
 except SystemExit as end:
@@ -166,3 +169,13 @@ def test_help_list_and_refusals_import_nothing_heavy(tmp_path, arguments, code):
     result = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, cwd=tmp_path)
     assert result.stdout.splitlines()[-1] == f"code {code} heavy []", result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_programs_are_kept_beside_the_run_unless_the_user_keeps_them_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
+    monkeypatch.delitem(sys.modules, "jax", raising=False)
+    keep_programs(tmp_path / "run")
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "elsewhere"
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    keep_programs(tmp_path / "run")
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "run" / "compiled")

@@ -1,5 +1,7 @@
 """`parametra run`."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +24,17 @@ def run(
     """
     from parametra.cli.figures import show_metrics
     from parametra.studies.registry import split
-    from parametra.studies.runner import run_study
+    from parametra.studies.runner import default_folder, run_study
 
     study, preset = split(target)
-    folder = run_study(study, preset, out, overrides or [], until, fresh)
+    path = out or default_folder(study, preset)
+    keep_programs(path)
+    folder = run_study(study, preset, path, overrides or [], until, fresh)
     show_metrics(folder.metrics())
     typer.echo(f"page: {folder.path / 'report.html'}")
+
+
+def keep_programs(path: Path) -> None:
+    """Have jax keep what it compiles beside the run: one that goes on compiles nothing twice. A directory of the user's stays."""
+    if "jax" not in sys.modules:
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(path.resolve() / "compiled"))
