@@ -24,6 +24,14 @@ def test_exact_families_are_trusted_and_a_family_that_others_contradict_is_not(c
     assert guard([right, wrong], clean, R, draws=0).flagged
 
 
+def test_one_opinion_against_two_raises_no_alarm(clean):
+    right, also, wrong = (terms(clean, count) for count in (2, 3, 1))
+    verdict = guard([right, also, wrong], clean, R, draws=2)
+    assert not verdict.flagged
+    assert verdict.spread.max() < guard([right, wrong], clean, R, draws=0).spread.min()
+    assert guard([right, wrong, wrong, also], clean, R, draws=0).flagged
+
+
 def test_an_escape_and_a_far_control_are_flagged(clean):
     right = terms(clean, 2)
     controls = np.where(np.arange(len(R)) < 8, 3.45, 4.6)

@@ -47,8 +47,20 @@ def fill(folder, pysindy=True):
     )
     unknown = xr.Dataset({"r": ("series", r), "found_0": ("series", r - 3), "found_1": ("series", r - 3)})
     closure = xr.Dataset(
-        {"r2": (("closure", "forcing"), np.ones((2, 2))), "density": (("run", "x"), np.ones((2, 9)))},
-        {"closure": ["family", "linear"], "forcing": [14.0, 32.0], "run": ["truth", "family"], "x": np.arange(9.0)},
+        {
+            "r2": (("closure", "seed", "forcing"), np.ones((2, 3, 2))),
+            "density": (("run", "x"), np.ones((2, 9))),
+            "tendency": (("law", "x"), np.ones((2, 9))),
+        },
+        {
+            "closure": ["family", "linear"],
+            "seed": np.arange(3),
+            "forcing": [14.0, 32.0],
+            "run": ["truth", "family"],
+            "law": ["truth", "family"],
+            "x": np.arange(9.0),
+        },
+        {"low": -1.0, "high": 7.0, "strongest_seen": 10.0},
     )
     for name, dataset in (
         ("diagram", diagram), ("landmarks", landmarks), ("networks", networks), ("system-ricker", system), ("unknown", unknown),
@@ -58,9 +70,12 @@ def fill(folder, pysindy=True):
     design = {"design": "net 8, affine", "edge": 1e-9, "parameters": 34} | dict.fromkeys(LANDMARKS, 1e-8) | {"crisis": None}
     folder.finish_stage("logistic", ranking=[{"regime": "cov", "noise": 0.0, "rows": [["poly4", 1e-3, 10]], "chosen": "poly4"}])
     folder.finish_stage("networks", designs=[design])
-    table = [{"design": "poly3, affine", "edge": None, "parameters": None}]
+    table = [
+        {"design": "poly3, affine", "edge": 1e-3, "parameters": 8},
+        {"design": "chosen: poly3, affine", "edge": None, "parameters": None},
+    ]
     folder.finish_stage("systems", tables={"ricker": table})
-    folder.finish_stage("closure", ranking=[{"design": "net 8", "r2": 0.9}])
+    folder.finish_stage("closure", ranking=[{"design": "net 2, tail 0.5", "forcing": 0.9, "state": 0.8, "score": None}])
     folder.write_metrics([Metric("logistic, networks alone: error of accumulation", 1e-9, "1", 1e-5, kind="skill")])
     folder.log("end")
 
@@ -73,6 +88,7 @@ def test_the_first_figure_is_the_learned_diagram_over_the_true_one(folder):
     first = page[page.index("<figure") : page.index("</figure>")]
     for words in ("learned over exact", "range of the training series", "exact map", "learned family"):
         assert words in first
+    assert "poly3, affine (chosen)" in page
     for anchor in ("landmarks", "designs", "others", "subgrid", "reservations"):
         assert anchor in sections
 

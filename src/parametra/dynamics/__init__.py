@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from parametra.dynamics.attractors import spectrum_hellinger as spectrum_hellinger
     from parametra.dynamics.attractors import state_space_divergence as state_space_divergence
     from parametra.dynamics.attractors import wasserstein as wasserstein
+    from parametra.dynamics.closure_choice import choose_closure as choose_closure
     from parametra.dynamics.closures import FamilyClosure as FamilyClosure
-    from parametra.dynamics.closures import choose_closure as choose_closure
     from parametra.dynamics.closures import truth_pairs as truth_pairs
     from parametra.dynamics.continuation import Branch as Branch
     from parametra.dynamics.continuation import follow as follow
@@ -70,7 +70,7 @@ else:
             "state_space_divergence": "attractors",
             "wasserstein": "attractors",
             "FamilyClosure": "closures",
-            "choose_closure": "closures",
+            "choose_closure": "closure_choice",
             "truth_pairs": "closures",
             "Branch": "continuation",
             "follow": "continuation",

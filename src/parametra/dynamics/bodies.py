@@ -49,19 +49,24 @@ class Network(AbstractBody):
 
     Attributes:
         hidden: an MLP over any weight, up to the values before the last nonlinearity.
+        tail: of features that grow like |v|^tail, in place of the activation, and not trained; None leaves the activation.
     """
 
     hidden: MLP
+    tail: Float[Array, ""] | None = None
 
     @classmethod
-    def init(cls, key: PRNGKeyArray, inputs: int, widths: Sequence[int], activation: str = "tanh") -> "Network":
+    def init(
+        cls, key: PRNGKeyArray, inputs: int, widths: Sequence[int], activation: str = "tanh", tail: float | None = None
+    ) -> "Network":
         """Dense hidden layers of these widths, one at least."""
         if not widths:
             raise UsageError("A main network needs a hidden layer. Remedy: hidden = [8], or a polynomial of degree 1.")
         mlp = MLP.init(key, inputs, widths[-1], widths[:-1], activation)
         # Biases spread the bends of the first layer over the box [-1, 1] of the inputs: zero ones would all bend at its centre.
         bends = jnp.linspace(-1.0, 1.0, mlp.sizes[1]) * jnp.sum(jnp.abs(mlp.layers[0].weight.unwrap()), axis=1)
-        return cls(eqx.tree_at(lambda m: m.layers[0].bias, mlp, bends))
+        mlp = eqx.tree_at(lambda m: m.layers[0].bias, mlp, bends)
+        return cls(mlp, None if tail is None else jnp.asarray(tail, jnp.result_type(float)))
 
     @property
     def count(self) -> int:
@@ -70,4 +75,11 @@ class Network(AbstractBody):
 
     def __call__(self, inputs: Float[Array, " inputs"]) -> Float[Array, " features"]:
         """The constant and the layer."""
-        return jnp.concatenate([jnp.ones((1,), inputs.dtype), ACTIVATIONS[self.hidden.activation](self.hidden(inputs))])
+        values = self.hidden(inputs)
+        features = ACTIVATIONS[self.hidden.activation](values) if self.tail is None else power_tail(values, self.tail)
+        return jnp.concatenate([jnp.ones((1,), inputs.dtype), features])
+
+
+def power_tail(v: Float[Array, " features"], exponent: Float[Array, ""]) -> Float[Array, " features"]:
+    """Like v near 0, like sign(v) |v|^exponent far away; odd, smooth, and monotone for exponents in [0, 1]."""
+    return v * (1.0 + v * v) ** (0.5 * (exponent - 1.0))

@@ -109,6 +109,19 @@ class Concatenation(AbstractCoefficients):
         return jnp.zeros((0,), control.dtype)
 
 
+class Constant(AbstractCoefficients):
+    """No theta_k: one law at every control, which then enters through the scaling of the state alone, if at all."""
+
+    @property
+    def count(self) -> int:
+        """None."""
+        return 0
+
+    def __call__(self, control: Control) -> Coefficients:
+        """Nothing."""
+        return jnp.zeros((0,), control.dtype)
+
+
 def make_coefficients(name: str, order: int, controls: int, key: PRNGKeyArray) -> AbstractCoefficients:
     """The member by its name in a design; `order` is degree, rank or width."""
     if name == "affine":
@@ -119,7 +132,7 @@ def make_coefficients(name: str, order: int, controls: int, key: PRNGKeyArray) -
         return LowRank.init(key, controls, order)
     if name == "hypernetwork":
         return Hypernetwork.init(key, controls, order)
-    return Concatenation()
+    return Constant() if name == "constant" else Concatenation()
 
 
 def monomials(variables: int, degree: int) -> tuple[tuple[int, ...], ...]:

@@ -17,7 +17,10 @@ class Design(Config):
     terms: int = Field(default=0, ge=0, description="terms of the library that are kept; 0 keeps all")
     hidden: tuple[int, ...] = Field(default=(12,), description="widths of the network's hidden layers")
     activation: Literal["tanh", "gelu"] = Field(default="tanh", description="smooth: landmarks need derivatives")
-    coefficients: Literal["affine", "powers", "low-rank", "hypernetwork", "concatenation"] = Field(
+    tail: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="the hidden layer grows like |v|^tail; None leaves that to the activation"
+    )
+    coefficients: Literal["affine", "powers", "low-rank", "hypernetwork", "concatenation", "constant"] = Field(
         default="affine", description="parameterization network"
     )
     order: int = Field(default=2, ge=1, le=64, description="degree of powers, rank of low-rank, width of hypernetwork")
@@ -37,6 +40,8 @@ class Design(Config):
     def _lawful(self) -> "Design":
         if self.main == "polynomial" and self.coefficients in ("low-rank", "hypernetwork", "concatenation"):
             raise ValueError(f'a polynomial moves with coefficients "affine" or "powers", not "{self.coefficients}"')
+        if self.tail is not None and (self.main == "polynomial" or len(self.hidden) != 1 or self.varies == "all"):
+            raise ValueError('a tail belongs to a network with one hidden layer, that varies in its "last" one')
         if self.main == "network" and self.terms:
             raise ValueError("terms belong to the polynomial library, not to a network")
         if self.main == "polynomial" and (self.powers or self.out_powers):
@@ -48,13 +53,15 @@ class Design(Config):
         """A short name; the Tan reconstruction says what it is."""
         if self.main == "polynomial":
             kind = f"sparse poly{self.degree}, {self.terms} terms" if self.terms else f"poly{self.degree}"
-            moves = "affine" if self.coefficients == "affine" else f"powers {self.order}"
+            moves = f"powers {self.order}" if self.coefficients == "powers" else self.coefficients
         else:
             kind = f"net {'-'.join(map(str, self.hidden))}{' all' if self.varies == 'all' else ''}"
+            kind += f", tail {self.tail:g}" if self.tail is not None else ""
             moves = {"powers": f"powers {self.order}", "low-rank": f"rank {self.order}"}.get(self.coefficients, self.coefficients)
             moves = f"{TAN} {self.order}" if self.coefficients == "hypernetwork" and self.varies == "all" else moves
         extras = [self.link] if self.link != "identity" else []
         if self.powers or self.out_powers or self.learn_powers:
-            shown = [f"x/mu^{self.powers}" if self.powers else "", f"out mu^{self.out_powers}" if self.out_powers else ""]
+            scaled = ("x / mu^", self.powers), ("out x mu^", self.out_powers)
+            shown = [what + " ".join(f"{power:g}" for power in given) if any(given) else "" for what, given in scaled]
             extras += [text for text in (*shown, "learned powers" if self.learn_powers else "") if text]
         return ", ".join([kind, moves, *extras, *(["shooting"] if self.loss == "shooting" else [])])

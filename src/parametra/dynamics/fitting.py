@@ -173,7 +173,7 @@ def build(design: Design, samples: Samples, key: jax.Array, time_step: float = 1
     coefficients = make_coefficients(design.coefficients, design.order, control.shape[1], move_key)
     inputs = x.shape[1] + (control.shape[1] if coefficients.joins else 0)
     body = Library(inputs, design.degree) if design.main == "polynomial" else Network.init(
-        body_key, inputs, design.hidden, design.activation
+        body_key, inputs, design.hidden, design.activation, design.tail
     )  # fmt: skip
     raw = design.main == "polynomial"
     scaling = scaling_of(x, z, control, design.powers, design.out_powers, raw)

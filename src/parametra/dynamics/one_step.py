@@ -14,6 +14,7 @@ import optax
 import optimistix as optx
 from jaxtyping import Array, Float, PyTree
 
+from parametra.dynamics.bodies import Network
 from parametra.dynamics.family import Family
 
 Samples = tuple[
@@ -27,6 +28,8 @@ def inner(family: Family, learn_powers: bool = False) -> PyTree:
     trained = jax.tree.map(eqx.is_inexact_array, (family.body, family.directions, family.coefficients))
     where = lambda f: (f.body, f.directions, f.coefficients)
     spec = eqx.tree_at(where, spec, trained, is_leaf=lambda leaf: leaf is None)
+    if isinstance(family.body, Network) and family.body.tail is not None:  # chosen, not trained
+        spec = eqx.tree_at(lambda f: f.body.tail, spec, False)
     return eqx.tree_at(lambda f: f.scaling.powers, spec, learn_powers)
 
 

@@ -2,7 +2,9 @@
 
 The guard runs the chosen family beside its runners-up and beside copies that the noise allows (drawn from the covariance of the
 fit), and flags controls at which an orbit escapes, at which several attractors appear, at which the attractors of the members
-differ by more than sampling, and those further out than edge validation speaks for.
+differ by more than sampling, and those further out than edge validation speaks for. The majority decides, not the furthest: among
+many copies of a good family one is always far, and so often is a runner-up with more terms. Each runner-up is one opinion, all
+copies together, by their mean, are one.
 """
 
 from collections.abc import Sequence
@@ -21,6 +23,7 @@ from parametra.dynamics.precision import in_float64
 from parametra.dynamics.series import SeriesSet
 
 TIMES_FLOOR = 3.0
+LATER = 4  # stretches of an orbit between the two that are compared: past a crisis, orbits escape late
 REASONS = ("escape", "several attractors", "disagreement", "far")
 
 
@@ -31,7 +34,8 @@ class Guard:
     Attributes:
         control: (control, parameter).
         flags: (control, reason), in the order of `REASONS`.
-        spread: (control,), largest Wasserstein distance between the chosen family's attractor and another member's.
+        spread: (control,), median of the opinions' Wasserstein distances from the chosen family's attractor; a member whose orbit
+            escapes counts as far as the states of the data spread.
         floor: (control,), the same between two stretches of the chosen family's own orbit: what sampling alone gives.
         members: how many families were asked.
     """
@@ -49,15 +53,14 @@ class Guard:
 
     @property
     def flagged(self) -> bool:
-        """Whether the run as a whole is flagged: an escape, or members that differ by more than sampling on average."""
-        spread = np.where(np.isfinite(self.spread), self.spread, np.inf)
-        return bool(self.flags[:, 0].any() or spread.mean() > TIMES_FLOOR * self.floor.mean())
+        """Whether the run as a whole is flagged: an escape, or opinions that differ by more than sampling on average."""
+        return bool(self.flags[:, 0].any() or self.spread.mean() > TIMES_FLOOR * self.floor.mean())
 
 
 @in_float64
 def guard(
-    fitted: Sequence[Fitted], data: SeriesSet, control: np.ndarray, *, edge: np.ndarray | None = None, draws: int = 6,
-    burn: int = 500, steps: int = 1000, seed: int = 0, reach: float = 4.0,
+    fitted: Sequence[Fitted], data: SeriesSet, control: np.ndarray, *, edge: np.ndarray | None = None,
+    draws: int = 6, burn: int = 500, steps: int = 1000, seed: int = 0, reach: float = 4.0,
 ) -> Guard:  # fmt: skip
     """Flag the controls at which the first of `fitted` should not be believed.
 
@@ -77,27 +80,30 @@ def guard(
         UsageError: nothing to judge by: a single fit and no draws.
     """
     chosen = fitted[0]
-    families = [chosen.family, *(other.family for other in fitted[1:]), *_drawn(chosen, data, draws, seed)]
+    copies = _drawn(chosen, data, draws, seed)
+    families = [chosen.family, *(other.family for other in fitted[1:]), *copies]
     if len(families) < 2:
         raise UsageError("The guard needs a second opinion. Remedy: runners-up of `select`, or draws > 0.")
     values = np.asarray(control, np.float64)
     values = values[:, None] if values.ndim == 1 else values
     states = np.concatenate(data.series)
-    first, second = np.random.default_rng(seed).choice(states, (2, len(values)))
+    first, second = np.random.default_rng(seed).choice(_inner(states), (2, len(values)))
     bound = 1e3 * (np.abs(states).max() + 1.0)
     runs = [diagram(family, values, first, burn=burn, steps=steps, bound=bound) for family in families]
     other = diagram(chosen.family, values, second, burn=burn, steps=steps, bound=bound)
-    longer = diagram(chosen.family, values, first, burn=burn + steps, steps=steps, bound=bound)
+    longer = diagram(chosen.family, values, first, burn=burn + LATER * steps, steps=steps, bound=bound)
     mine = runs[0].states
     floor = _distances(mine, longer.states)
     typical = max(float(np.nanmedian(floor)), 1e-3 * float(np.ptp(states)))
-    spread = np.max([_distances(mine, run.states) for run in runs[1:]], axis=0)
+    distances = np.nan_to_num([_distances(mine, run.states) for run in runs[1:]], nan=float(np.ptp(states)))
+    alone, together = distances[: len(fitted) - 1], distances[len(fitted) - 1 :]
+    spread = np.median([*alone, *([together.mean(axis=0)] if copies else [])], axis=0)
     limit = TIMES_FLOOR * np.maximum(np.nan_to_num(floor), typical)
     flags = np.stack(
         [
-            runs[0].escaped | other.escaped,
+            runs[0].escaped | other.escaped | longer.escaped,
             _distances(mine, other.states) > limit,
-            ~(spread <= limit),
+            spread > limit,
             _far(values, data, edge, reach),
         ],
         axis=1,
@@ -122,6 +128,13 @@ def _drawn(fitted: Fitted, data: SeriesSet, draws: int, seed: int) -> list[Famil
         moved[active] += root @ normal
         families.append(eqx.tree_at(lambda f: f.readout, fitted.family, jnp.asarray(moved)))
     return families
+
+
+def _inner(states: np.ndarray) -> np.ndarray:
+    """States without the outer tenth of each variable: noise may have moved those out of the basin, where any family escapes."""
+    low, high = np.quantile(states, [0.05, 0.95], axis=0)
+    kept = states[np.all((states >= low) & (states <= high), axis=1)]
+    return kept if len(kept) else states
 
 
 def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ def diagrams(r: np.ndarray, exact: np.ndarray, learned: np.ndarray, low: float, 
 
 def exponents(r: np.ndarray, exact: np.ndarray, learned: np.ndarray, low: float, high: float, name: str) -> str:
     """SVG of largest exponents by control, the learned ones over the exact ones."""
-    with panel(width=10.4, height=2.9, left=0.06, right=0.99, bottom=0.18) as drawn:
+    with panel(width=10.4, height=2.9, left=0.075, right=0.99, bottom=0.18) as drawn:
         axes = drawn.axes
         axes.axvspan(low, high, color=GREEN, alpha=0.13, linewidth=0, label="range of the training series")
         axes.axhline(0.0, color="#9a9da5", linewidth=0.8)
@@ -76,13 +76,19 @@ def dots(
     return drawn.svg
 
 
-def curves(x: np.ndarray, lines: Mapping[str, np.ndarray], title: str, xlabel: str, ylabel: str, marker: str = "") -> str:
-    """SVG of a few curves over a common axis; a truth is black, the first of the others blue."""
+def curves(
+    x: np.ndarray, lines: Mapping[str, np.ndarray], title: str, xlabel: str, ylabel: str, marker: str = "",
+    shaded: tuple[float, float] | None = None,
+) -> str:  # fmt: skip
+    """SVG of a few curves, or bundles of them (x, line), over a common axis; a truth is black, the first of the others blue."""
     colours = (*((BLACK,) if "truth" in lines else ()), BLUE, VERMILION, GREY, GREEN)
     with panel(width=5.2, height=3.3, left=0.13) as drawn:
         axes = drawn.axes
+        if shaded is not None:
+            axes.axvspan(*shaded, color=GREEN, alpha=0.13, linewidth=0)
         for (name, values), colour in zip(lines.items(), colours * 3, strict=False):
-            axes.plot(x, values, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=name)
+            axes.plot(x, values, color=colour, linewidth=1.6, marker=marker, markersize=3.5)
+            axes.plot([], [], color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=name)
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         axes.set_title(title)

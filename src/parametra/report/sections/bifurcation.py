@@ -26,9 +26,7 @@ def section(run: RunReader) -> Section | None:
     escaped = int(np.isnan(states[1]).all(axis=1).sum())
     note = f" The learned family escapes at {escaped} of {len(r)} values." if escaped else ""
     figures = (
-        Figure(
-            first, f"{len(r)} values of r, the last of {states.shape[2]} states at each. Grey shows where blue misses it.{note}"
-        ),
+        Figure(first, f"{len(r)} values of r, the last {states.shape[2]} states at each. Grey shows where blue misses it.{note}"),
         Figure(second, "Largest Lyapunov exponent per step; above zero is chaos. Dips are periodic windows."),
     )
     return Section("bifurcation", TITLE, LEAD, (Panels(figures, columns=1),))

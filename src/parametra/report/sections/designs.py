@@ -12,7 +12,7 @@ LEAD = (
 
 
 def section(run: RunReader) -> Section | None:
-    """One table for networks, one for each kind of series."""
+    """One table for networks, one for sparse polynomials with a row for each kind of series."""
     logistic, networks = run.folder.stage_done("logistic"), run.folder.stage_done("networks")
     tables = []
     if networks:
@@ -29,10 +29,23 @@ def section(run: RunReader) -> Section | None:
         tables.append(
             Table(head, rows, "Networks, first seed, chosen one first. The hypernetwork is a reconstruction of Tan (2019).")
         )
-    for entry in (logistic or {}).get("ranking", []):
-        rows = tuple((name, _text(error), str(count)) for name, error, count in entry["rows"])
-        caption = f"Regime {entry['regime']}, noise {entry['noise']:g}, first seed. Chosen: {entry['chosen']}."
-        tables.append(Table(("design", "error on the edge", "free numbers"), rows, caption))
+    ranked = (logistic or {}).get("ranking", [])
+    if ranked:
+        rows = tuple(
+            (
+                f"{one['regime']}, noise {one['noise']:g}",
+                one["chosen"],
+                one["rows"][0][0],
+                *(_text(one["rows"][i][1]) for i in (0, -1)),
+            )
+            for one in ranked
+        )
+        head = ("series", "chosen", "least error on the edge has", "least error", f"error of number {len(ranked[0]['rows'])}")
+        caption = (
+            "Sparse polynomials, first seed. Among designs that the edge cannot tell apart, the chosen one has the fewest "
+            "terms. 'poly4, powers 2' is the library of degree 4 in the state and 2 in r, before terms are dropped."
+        )
+        tables.append(Table(head, rows, caption))
     if not tables:
         return missing("designs", TITLE, LEAD, "Not there yet: no stage has ranked designs.")
     return Section("designs", TITLE, LEAD, tuple(tables))

@@ -12,8 +12,10 @@ TITLE = "Landmarks"
 LEAD = (
     "Onset of chaos, opening of the window of period 3, merging of bands, crisis: controls at which the learned map itself "
     "changes, found by root finding to many digits. A landmark that was not found is drawn at the top and counts as infinitely "
-    "wrong."
+    "wrong. Series are sampled in three ways: starts all over the interval (cov), one start for each r (one), states on the "
+    "attractor alone (attr)."
 )
+SAMPLING = {"cov": "starts all over (cov)", "one": "one start (one)", "attr": "attractor alone (attr)"}
 WORDS = {"accumulation": "onset of chaos", "period3": "period 3", "band_merging": "band merging", "crisis": "crisis"}
 
 
@@ -26,17 +28,24 @@ def section(run: RunReader) -> Section | None:
     figures = []
     for noise in fields.noise.values:
         groups = {
-            f"regime {regime}": list(fields.error.sel(regime=regime, noise=noise).values.T) for regime in fields.regime.values
+            SAMPLING.get(str(regime), str(regime)): list(fields.error.sel(regime=regime, noise=noise).values.T)
+            for regime in fields.regime.values
         }
         title = "No noise" if noise == 0 else f"Noise of {noise:g}"
         figures.append(
-            Figure(dots(groups, names, title, "error in r"), "Every seed a dot, medians as bars; any design in the pool.")
+            Figure(
+                dots(groups, names, title, "error in r"),
+                "Every seed a dot, medians as bars. Design chosen by edge validation among sparse polynomials.",
+            )
         )
     networks = run.fields("networks")
     if networks is not None:
         groups = {"trained networks alone": list(networks.error.values.T)}
         figures.append(
-            Figure(dots(groups, names, "Networks alone, no noise", "error in r"), "Regime cov; design by edge validation.")
+            Figure(
+                dots(groups, names, "Networks alone, no noise", "error in r"),
+                "Starts all over the interval; design by edge validation.",
+            )
         )
     rows = []
     for regime in fields.regime.values:

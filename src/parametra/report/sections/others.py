@@ -6,20 +6,28 @@ from parametra.report.figures.bifurcation import curves, dots
 from parametra.report.formatting import number
 from parametra.report.reader import RunReader
 from parametra.report.section import Figure, Panels, Part, Section, Table, missing
+from parametra.report.sections.landmarks import WORDS
 
 TITLE = "Other systems"
 LEAD = (
     "The same protocol where the recipe of the logistic map does not fit: a flat maximum of order four, a control that enters by "
     "a sine, a population in log(x'/x), a map of two variables, a flow; and series whose control is unknown."
 )
-NAMES = ("quartic", "sine-law", "ricker", "henon", "lorenz63")
+CHOSEN = "chosen: "
+TITLES = {
+    "quartic": "Quartic: a maximum of order four",
+    "sine-law": "Sine law: the control enters by a sine",
+    "ricker": "Ricker: a population",
+    "henon": "Hénon: two variables",
+    "lorenz63": "Lorenz-63: a flow",
+}
 
 
 def section(run: RunReader) -> Section | None:
     """Errors of every system by seed, the design chosen, and the learned number against r."""
-    figures, tables = [], []
+    figures, rows = [], []
     done = run.folder.stage_done("systems") or {}
-    for name in NAMES:
+    for name, title in TITLES.items():
         fields = run.fields(f"system-{name}")
         if fields is None:
             continue
@@ -29,13 +37,14 @@ def section(run: RunReader) -> Section | None:
         plain = [f"{label}, plain" for label in shown]
         if all(label in labels for label in plain):
             groups["plain network, control as an input"] = [fields.error.sel(figure=label).values for label in plain]
-        short = [label.replace("exponent at ", "").replace("_", " ") for label in shown]
+        short = [WORDS.get(label, label.replace("exponent at ", "exponent at control ")) for label in shown]
         unit = "relative error of the exponent" if "exponent" in shown[0] else "error in the control"
-        figures.append(Figure(dots(groups, short, name, unit, least=1e-14), "Every seed a dot, medians as bars."))
-        rows = tuple(
-            (row["design"], _text(row["edge"]), _text(row["parameters"])) for row in done.get("tables", {}).get(name, [])
-        )
-        tables.append(Table(("design", "error on the edge", "free numbers"), rows, f"{name}: first seed."))
+        figures.append(Figure(dots(groups, short, title, unit, least=1e-14), "Every seed a dot, medians as bars."))
+        table = done.get("tables", {}).get(name, [])
+        chosen = [row["design"].removeprefix(CHOSEN) for row in table if row["design"].startswith(CHOSEN)]
+        for row in [row for row in table if not row["design"].startswith(CHOSEN)]:
+            mark = " (chosen)" if row["design"] in chosen else ""
+            rows.append((title.split(":")[0], row["design"] + mark, _text(row["edge"]), _text(row["parameters"])))
     unknown = run.fields("unknown")
     if unknown is not None:
         order = np.argsort(unknown.r.values)
@@ -46,7 +55,9 @@ def section(run: RunReader) -> Section | None:
         )
     if not figures:
         return missing("others", TITLE, LEAD, "Not there yet: no stage has learned another system.")
-    parts: list[Part] = [Panels(tuple(figures), columns=2), *tables]
+    head = ("system", "design", "error on the edge", "free numbers")
+    table = Table(head, tuple(rows), "Candidates by their error on the edge; first seed.")
+    parts: list[Part] = [Panels(tuple(figures), columns=2), *([table] if rows else [])]
     return Section("others", TITLE, LEAD, tuple(parts))
 
 

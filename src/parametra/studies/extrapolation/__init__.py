@@ -11,12 +11,13 @@ STUDY = Study(
         Stage(
             "logistic",
             lazy("parametra.studies.extrapolation.logistic:run_logistic"),
-            "sparse families, three regimes, noise; the guard",
+            "sparse families, three regimes, noise",
         ),
         Stage("networks", lazy("parametra.studies.extrapolation.networks:run_networks"), "trained networks alone, clean series"),
         Stage("diagram", lazy("parametra.studies.extrapolation.diagrams:run_diagrams"), "diagrams, exponents, a million steps"),
         Stage("unknown", lazy("parametra.studies.extrapolation.unknown:run_unknown"), "the control parameter is not given"),
         Stage("systems", lazy("parametra.studies.extrapolation.systems:run_systems"), "other maps, and the Lorenz flow"),
+        Stage("guard", lazy("parametra.studies.extrapolation.guarding:run_guard"), "what is flagged, on seeds not used before"),
         Stage(
             "closure", lazy("parametra.studies.extrapolation.closure:run_closure"), "two-scale Lorenz-96 under stronger forcing"
         ),

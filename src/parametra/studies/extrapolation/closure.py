@@ -1,8 +1,11 @@
 """Stage closure: two-scale Lorenz-96. Pairs at weak forcing, a closure chosen among them, a coupled run at strong forcing."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -11,7 +14,6 @@ from parametra.core.errors import PhysicalStopError
 from parametra.coupling import Closure, Watch, coupled_run, start
 from parametra.dynamics import (
     Design,
-    FamilyClosure,
     Lorenz96,
     PolynomialClosure,
     choose_closure,
@@ -19,7 +21,9 @@ from parametra.dynamics import (
     hellinger,
     truth_pairs,
 )
+from parametra.dynamics.closure_choice import ClosureChoice
 from parametra.dynamics.closures import Pairs, offline_r2, record_pairs, single_precision
+from parametra.dynamics.lorenz96 import SlowForcing, SlowState
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
@@ -27,6 +31,33 @@ from parametra.studies.extrapolation.config import ClosureConfig
 
 EVERY = 20  # steps between kept moments
 WATCH = {"x": (-200.0, 200.0)}
+BINS = 100
+RIDGE = 1e-4
+FEWEST = 20  # pairs of a bin whose mean U is drawn
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One truth, the closure chosen on its weak forcings, and how far that closure carries.
+
+    Attributes:
+        choice: the ranking and the closure.
+        r2: share of the variance of U explained, by closure (family, linear), at every testing forcing.
+        gaps: Hellinger distance of coupled runs at the strongest forcing (family, linear, none); NaN where one blew up.
+        floor: the same between two truths.
+        curves: U of X by closure on the bins `x` of the truth's range, the mean of the truth's U among them.
+        densities: histograms of X, the truth's among them.
+        seen: least and greatest X of the training pairs.
+    """
+
+    choice: ClosureChoice
+    r2: dict[str, list[float]]
+    gaps: dict[str, float]
+    floor: float
+    x: np.ndarray
+    curves: dict[str, np.ndarray]
+    densities: dict[str, np.ndarray]
+    seen: tuple[float, float]
 
 
 def run_closure(run: Run) -> dict[str, Any]:
@@ -34,39 +65,63 @@ def run_closure(run: Run) -> dict[str, Any]:
     config: ClosureConfig | None = run.config.closure
     if config is None:
         return {}
-    seed = run.config.seed
-    forcings = (*config.training, *config.testing)
+    outcomes = []
+    for number in range(config.seeds):
+        outcomes.append(_outcome(run, config, run.config.seed + number, number / config.seeds))
+        run.progress.update("closure", (number + 1) / config.seeds, r2=outcomes[-1].r2["family"][-1])
+    _write(run, config, outcomes)
+    table = [
+        {"design": one.design.label, "forcing": one.forcing, "state": one.state, "score": one.score}
+        for one in outcomes[0].choice.ranking
+    ]
+    return {"metrics": _rows(run, config, outcomes), "ranking": table}
+
+
+def designs_of(config: ClosureConfig) -> list[Design]:
+    """Networks of one law for all forcings with every width, tail and scaling, and the linear closure."""
+    base = Design(main="network", coefficients="constant", ridge=RIDGE, restarts=config.restarts, steps=config.steps)
+    networks = [
+        base.model_copy(update={"hidden": (width,), "tail": tail, "powers": (p,), "out_powers": (q,)})
+        for width, tail, p, q in product(config.hidden, config.tails, config.powers, config.out_powers)
+    ]
+    return [*networks, Design(degree=1, coefficients="constant")]
+
+
+def _outcome(run: Run, config: ClosureConfig, seed: int, done: float) -> Outcome:
     pairs: dict[float, Pairs] = {}
-    for number, forcing in enumerate(forcings):
-        run.progress.update("closure", 0.5 * number / len(forcings), truth_at=forcing)
+    for forcing in (*config.training, *config.testing):
+        run.progress.update("closure", done, truth_at=forcing, seed=seed)
         pairs[forcing] = truth_pairs(forcing, seed=seed, spin_up=config.spin_up, time=config.time, rings=config.rings)
     training = {forcing: pairs[forcing] for forcing in config.training}
-    choice = choose_closure(training, _designs(config), most=config.pairs, seed=seed)
+    designs = designs_of(config)
+
+    def show(number: int, design: Design) -> None:
+        run.progress.update("closure", done + (0.2 + 0.6 * number / len(designs)) / config.seeds, design=design.label)
+
+    choice = choose_closure(training, designs, most=config.pairs, seed=seed, on_design=show)
     x, u = (np.concatenate([np.ravel(pair[i]) for pair in training.values()]) for i in (0, 1))
     linear = fit_polynomial(x, u, 1)
+    r2 = {
+        "family": [offline_r2(choice.closure, *pairs[forcing], forcing) for forcing in config.testing],
+        "linear": [_r2(linear, *pairs[forcing]) for forcing in config.testing],
+    }
     top = max(config.testing)
-    offline = {forcing: offline_r2(choice.family, *pairs[forcing], forcing) for forcing in config.testing}
-    offline_linear = {forcing: _r2(linear, *pairs[forcing]) for forcing in config.testing}
-    run.progress.update("closure", 0.75, r2=offline[top])
-    truth = [_long_truth(config, top, seed + 1000 + i) for i in (0, 1)]
+    truth = [_long_truth(config, top, seed + offset) for offset in (1000, 2000)]
     limits = (float(truth[0].min()), float(truth[0].max()))
-    closures: dict[str, Closure] = {"family": FamilyClosure(single_precision(choice.family)), "linear": linear,
-                                    "none": PolynomialClosure(jnp.zeros(1))}  # fmt: skip
-    floor = hellinger(truth[0].ravel(), truth[1].ravel(), 100, limits)
-    gaps, histograms = {}, {"truth": _histogram(truth[0], limits)}
-    for number, (name, closure) in enumerate(closures.items()):
-        run.progress.update("closure", 0.85 + 0.05 * number, coupled=name)
-        values = _coupled(config, top, closure, seed)
-        gaps[name] = hellinger(truth[0].ravel(), values.ravel(), 100, limits) if values is not None else float("nan")
-        histograms[name] = _histogram(values, limits) if values is not None else np.full(100, np.nan)
-    _write(run, offline, offline_linear, histograms, limits)
-    table = [{"design": design.label, "r2": r2} for design, r2 in choice.ranking]
-    return {"metrics": _rows(run, top, offline, offline_linear, gaps, floor, config), "ranking": table}
-
-
-def _designs(config: ClosureConfig) -> list[Design]:
-    base = Design(main="network", hidden=(config.hidden,), coefficients="affine", ridge=1e-6, restarts=1, steps=30)
-    return [base.model_copy(update={"powers": (p,), "out_powers": (q,)}) for p, q in product(config.powers, config.out_powers)]
+    closures: dict[str, Closure] = {
+        "family": single_precision(choice.closure), "linear": linear, "none": PolynomialClosure(jnp.zeros(1)),
+    }  # fmt: skip
+    runs = {name: _coupled(config, top, closure, seed) for name, closure in closures.items()}
+    gaps = {name: float("nan") if x is None else _gap(truth[0], x, limits) for name, x in runs.items()}
+    densities = {name: np.full(BINS, np.nan) if x is None else _histogram(x, limits) for name, x in runs.items()}
+    edges = np.linspace(*limits, BINS + 1)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    curves = {name: _curve(closures[name], centres, top) for name in ("family", "linear")}
+    return Outcome(
+        choice, r2, gaps, _gap(truth[0], truth[1], limits), centres,
+        {"truth": _mean_by_bin(*pairs[top], edges)} | curves,
+        {"truth": _histogram(truth[0], limits)} | densities, (float(x.min()), float(x.max())),
+    )  # fmt: skip
 
 
 def _r2(closure: PolynomialClosure, x: np.ndarray, u: np.ndarray) -> float:
@@ -99,46 +154,72 @@ def _coupled(config: ClosureConfig, forcing: float, closure: Closure, seed: int)
     return np.concatenate(kept)
 
 
+def _gap(truth: np.ndarray, values: np.ndarray, limits: tuple[float, float]) -> float:
+    return hellinger(truth.ravel(), values.ravel(), BINS, limits)
+
+
 def _histogram(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    return np.histogram(np.clip(values, *limits), 100, limits, density=True)[0]
+    return np.histogram(np.clip(values, *limits), BINS, limits, density=True)[0]
 
 
-def _write(
-    run: Run,
-    offline: dict[float, float],
-    linear: dict[float, float],
-    histograms: dict[str, np.ndarray],
-    limits: tuple[float, float],
-) -> None:
-    edges = np.linspace(*limits, 101)
+def _curve(closure: Closure, x: np.ndarray, forcing: float) -> np.ndarray:
+    state, given = SlowState(jnp.asarray(x, jnp.float32)), SlowForcing(jnp.full(len(x), forcing, jnp.float32))
+    return np.asarray(closure(state, given, (), jax.random.key(0))[0].x)
+
+
+def _mean_by_bin(x: np.ndarray, u: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Mean of U in every bin of X, NaN where fewer than `FEWEST` pairs lie."""
+    counts, sums = (np.histogram(np.ravel(x), edges, weights=w)[0] for w in (None, np.ravel(u)))
+    return np.where(counts >= FEWEST, sums / np.maximum(counts, 1), np.nan)
+
+
+def _write(run: Run, config: ClosureConfig, outcomes: Sequence[Outcome]) -> None:
+    """R2 of every seed; histograms and U of X of the first."""
+    first = outcomes[0]
+    r2 = np.array([[outcome.r2[name] for outcome in outcomes] for name in ("family", "linear")])
     fields = xr.Dataset(
         {
-            "r2": (("closure", "forcing"), np.array([list(offline.values()), list(linear.values())])),
-            "density": (("run", "x"), np.stack(list(histograms.values()))),
+            "r2": (("closure", "seed", "forcing"), r2),
+            "density": (("run", "x"), np.stack(list(first.densities.values()))),
+            "tendency": (("law", "x"), np.stack(list(first.curves.values()))),
         },
-        {"closure": ["family", "linear"], "forcing": list(offline), "run": list(histograms), "x": 0.5 * (edges[1:] + edges[:-1])},
-    )
+        {
+            "closure": ["family", "linear"], "seed": np.arange(len(outcomes)), "forcing": list(config.testing),
+            "run": list(first.densities), "law": list(first.curves), "x": first.x,
+        },
+        {"low": first.seen[0], "high": first.seen[1], "strongest_seen": max(config.training)},
+    )  # fmt: skip
     write_fields(run.folder.fields("closure"), fields)
 
 
-def _rows(
-    run: Run, top: float, offline: dict[float, float], linear: dict[float, float], gaps: dict[str, float], floor: float,
-    config: ClosureConfig,
-) -> list[Metric]:  # fmt: skip
-    judged = run.config.judged
-    source = f"one state, closure chosen by edge validation at F <= {max(config.training):g}"
-    rows = [
-        Metric(f"Lorenz-96, F = {top:g}: offline R2", offline[top], "1", 0.74 if judged else None, "higher", "skill", source),
-        Metric(f"Lorenz-96, F = {top:g}: offline R2, linear closure", linear[top], "1", kind="skill"),
-    ]
-    share = (gaps["family"] - floor) / (gaps["linear"] - floor)
-    source = f"Hellinger distance, 100 bins on the truth's range; sampling floor {floor:.3g}, linear {gaps['linear']:.3g}"
-    rows.append(
-        Metric(f"Lorenz-96, F = {top:g}, coupled: excess over the floor, share of the linear closure's", share, "1",
-               0.5 if judged else None, "lower", "skill", source)
-    )  # fmt: skip
-    rows += [
-        Metric(f"Lorenz-96, F = {top:g}, coupled: Hellinger distance, {name}", gap, "1", kind="skill")
-        for name, gap in gaps.items()
-    ]
-    return rows
+def _rows(run: Run, config: ClosureConfig, outcomes: Sequence[Outcome]) -> list[Metric]:
+    judged, top = run.config.judged, max(config.testing)
+    at = config.testing.index(top)
+    r2 = {name: [outcome.r2[name][at] for outcome in outcomes] for name in ("family", "linear")}
+    share = [(one.gaps["family"] - one.floor) / (one.gaps["linear"] - one.floor) for one in outcomes]
+    gaps: Mapping[str, list[float]] = {name: [one.gaps[name] for one in outcomes] for name in outcomes[0].gaps}
+    floor = float(np.median([one.floor for one in outcomes]))
+    source = f"one state, closure chosen by edge validation at F <= {max(config.training):g}; {_spread(r2['family'])}"
+    coupled = f"Hellinger distance, {BINS} bins on the truth's range; sampling floor {floor:.3g}; {_spread(share)}"
+    return [
+        Metric(f"Lorenz-96, F = {top:g}: offline R2", _median(r2["family"]), "1", 0.74 if judged else None, "higher", "skill",
+               source),
+        Metric(f"Lorenz-96, F = {top:g}: offline R2, linear closure", _median(r2["linear"]), "1", None, "higher", "skill",
+               _spread(r2["linear"])),
+        Metric(f"Lorenz-96, F = {top:g}, coupled: excess over the floor, share of the linear closure's", _median(share), "1",
+               0.5 if judged else None, "lower", "skill", coupled),
+        *(
+            Metric(f"Lorenz-96, F = {top:g}, coupled: Hellinger distance, {name}", _median(gap), "1", None, "lower", "skill",
+                   _spread(gap))
+            for name, gap in gaps.items()
+        ),
+    ]  # fmt: skip
+
+
+def _median(values: Sequence[float]) -> float:
+    """NaN as soon as one run blew up: it would vanish from the median otherwise."""
+    return float(np.median(values))
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"median of {len(values)} truths, {min(values):.3g} to {max(values):.3g}"

@@ -55,16 +55,24 @@ class SystemConfig(Config):
 class ClosureConfig(Config):
     """Sub-grid closures of two-scale Lorenz-96, learned at weak forcing and run at strong forcing."""
 
-    training: tuple[float, ...] = Field(default=(4.0, 6.0, 8.0, 10.0), min_length=3, description="forcings of the pairs")
+    training: tuple[float, ...] = Field(
+        default=(5.0, 6.0, 7.0, 8.0, 9.0, 10.0), min_length=3, description="forcings of the pairs; at 4 the state hardly moves"
+    )
     testing: tuple[float, ...] = Field(default=(14.0, 18.0, 24.0, 32.0), min_length=1, description="stronger forcings")
     time: float = Field(default=10.0, gt=0.0, description="truth at each forcing [units of time]")
     run_time: float = Field(default=40.0, gt=0.0, description="coupled runs at the strongest forcing [units of time]")
     spin_up: float = Field(default=3.0, ge=0.0, description="left out at the start [units of time]")
     rings: int = Field(default=12, ge=1, le=1000, description="independent copies")
-    pairs: int = Field(default=1500, ge=100, description="pairs of each forcing that are fitted")
-    hidden: int = Field(default=8, ge=2, le=256, description="width of the closure's network")
-    powers: tuple[float, ...] = Field(default=(0.0, 0.5, 1.0), min_length=1, description="candidates for p in X / F^p")
-    out_powers: tuple[float, ...] = Field(default=(0.0, 0.5, 1.0), min_length=1, description="candidates for q in U / F^q")
+    pairs: int = Field(default=300, ge=100, description="pairs of each forcing that are fitted")
+    seeds: int = Field(default=3, ge=1, le=100, description="truths, each with its own closure, of which medians are shown")
+    hidden: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1, description="candidates for the network's width")
+    tails: tuple[float, ...] = Field(
+        default=(0.0, 0.25, 0.5, 0.75), min_length=1, description="candidates for the growth |X|^tail outside the data"
+    )
+    powers: tuple[float, ...] = Field(default=(0.0,), min_length=1, description="candidates for p in X / F^p")
+    out_powers: tuple[float, ...] = Field(default=(0.0,), min_length=1, description="candidates for q in U / F^q")
+    restarts: int = Field(default=2, ge=1, le=100, description="random starts of a network")
+    steps: int = Field(default=25, ge=1, le=10_000, description="most steps of Levenberg-Marquardt")
 
 
 class ExtrapolationConfig(Config):
@@ -76,6 +84,7 @@ class ExtrapolationConfig(Config):
     systems: tuple[SystemConfig, ...] = Field(default=(), description="other systems")
     closure: ClosureConfig | None = Field(default=None, description="two-scale Lorenz-96; left out where absent")
     unknown_seeds: int = Field(default=3, ge=1, le=100, description="repetitions with the control not given")
+    guard_seeds: int = Field(default=5, ge=1, le=100, description="repetitions on which the guard is judged")
     judged: bool = Field(default=True, description="whether metrics.json states targets")
 
     @model_validator(mode="after")

@@ -8,11 +8,10 @@ import numpy as np
 import xarray as xr
 
 from parametra.core.progress import Progress
-from parametra.dynamics import LOGISTIC, Fitted, SeriesSet, diagram, find_landmarks, guard, select
+from parametra.dynamics import Fitted, SeriesSet, find_landmarks, select
 from parametra.dynamics.fitting import covariance
 from parametra.dynamics.landmarks import NAMES
 from parametra.dynamics.precision import in_float64
-from parametra.dynamics.trust import TIMES_FLOOR
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
@@ -22,7 +21,6 @@ from parametra.studies.extrapolation.parts import (
     INTERVAL,
     SEARCH,
     cases,
-    distances,
     errors,
     logistic_series,
     median,
@@ -30,8 +28,6 @@ from parametra.studies.extrapolation.parts import (
     sparse_pool,
 )  # fmt: skip
 
-BEYOND, ATTRACTOR_STEPS = 101, 400  # parameters beyond training, steps of the attractors compared there
-FIRST, SECOND = np.array([0.4]), np.array([0.7])
 PROTOCOL = "15 values of r in [2.8, 3.5], 600 pairs; design by edge validation; median over seeds"
 
 
@@ -42,10 +38,6 @@ def run_logistic(run: Run) -> dict[str, Any]:
     shape = (len(protocol.regimes), len(protocol.noise), protocol.seeds, len(NAMES))
     ours, theirs, bound = (np.full(shape, np.nan) for _ in range(3))
     chosen, ranking = np.full(shape[:3], "", dtype=object), []
-    failed, flagged, trusted = np.zeros(shape[:3], bool), np.zeros(shape[:3], bool), np.full(shape[:3], np.nan)
-    beyond = np.linspace(protocol.high, 4.0, BEYOND + 2)[1:-1]  # at 4 itself any error below is an escape
-    exact = [diagram(LOGISTIC, beyond, start, burn=1000, steps=ATTRACTOR_STEPS) for start in (FIRST, SECOND)]
-    floor = float(np.mean(distances(*exact)))
     all_cases = list(cases(protocol))
     for number, (regime, noise, seed) in enumerate(all_cases):
         place = protocol.regimes.index(regime), protocol.noise.index(noise), seed
@@ -60,11 +52,6 @@ def run_logistic(run: Run) -> dict[str, Any]:
         if baselines.available():
             rival, _ = baselines.fit_pysindy(data, protocol.edge)
             theirs[place] = list(errors(find_landmarks(rival, SEARCH, INTERVAL)).values())
-        verdict = guard(selection.fitted, data, beyond, edge=selection.edge, steps=ATTRACTOR_STEPS)
-        learned = diagram(fitted.family, beyond, FIRST, burn=1000, steps=ATTRACTOR_STEPS, bound=1e3)
-        failed[place] = not float(np.mean(distances(learned, exact[0]))) <= TIMES_FLOOR * floor or np.isnan(ours[place]).any()
-        flagged[place] = verdict.flagged or np.isnan(ours[place][:2]).any()
-        trusted[place] = verdict.trusted.mean()
         if regime == "cov" and noise == 0 and seed == 0:
             save_family(run.folder, "sparse-0", fitted)
         if seed == 0:
@@ -75,8 +62,7 @@ def run_logistic(run: Run) -> dict[str, Any]:
     fields = xr.Dataset(
         {
             "error": (dims, ours), "error_pysindy": (dims, theirs), "deviation_bound": (dims, bound),
-            "design": (dims[:3], chosen.astype(str)), "failed": (dims[:3], failed), "flagged": (dims[:3], flagged),
-            "trusted": (dims[:3], trusted),
+            "design": (dims[:3], chosen.astype(str)),
         },
         {
             "regime": list(protocol.regimes), "noise": list(protocol.noise), "seed": np.arange(protocol.seeds),
@@ -84,8 +70,7 @@ def run_logistic(run: Run) -> dict[str, Any]:
         },
     )  # fmt: skip
     write_fields(run.folder.fields("landmarks"), fields)
-    metrics = [*_metrics(config, ours, theirs, bound), *_guard_metrics(config, failed, flagged)]
-    return {"metrics": metrics, "ranking": ranking, "pysindy": baselines.available()}
+    return {"metrics": _metrics(config, ours, theirs, bound), "ranking": ranking, "pysindy": baselines.available()}
 
 
 @in_float64
@@ -125,20 +110,6 @@ def _metrics(config: ExtrapolationConfig, ours: np.ndarray, theirs: np.ndarray, 
     lost = int(np.isnan(ours).sum())
     rows.append(Metric("logistic: landmarks not found, of all seeds", lost, "1", None, "lower", "skill", f"of {ours.size}"))
     return rows
-
-
-def _guard_metrics(config: ExtrapolationConfig, failed: np.ndarray, flagged: np.ndarray) -> list[Metric]:
-    """Over all runs, good and bad: what fails should be flagged, what does not should not."""
-    caught = float(flagged[failed].mean()) if failed.any() else float("nan")
-    false = float(flagged[~failed].mean()) if (~failed).any() else float("nan")
-    source = (
-        f"{int(failed.sum())} of {failed.size} runs failed: W1 above {TIMES_FLOOR:g} floors, an escape, or a landmark not found"
-    )
-    judged = config.judged and failed.any()
-    return [
-        Metric("guard: failed extrapolations that are flagged", caught, "1", 0.95 if judged else None, "higher", "skill", source),
-        Metric("guard: false alarms", false, "1", 0.1 if config.judged else None, "lower", "skill", source),
-    ]
 
 
 def _show(progress: Progress, number: int, count: int, regime: str, noise: float, found: np.ndarray) -> None:

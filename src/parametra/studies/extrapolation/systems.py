@@ -63,13 +63,13 @@ def run_systems(run: Run) -> dict[str, Any]:
     return {"metrics": rows, "tables": tables}
 
 
-def series_of(system: SystemConfig, seed: int) -> SeriesSet:
-    """Training series from a wide box of start states, without noise."""
+def series_of(system: SystemConfig, seed: int, noise: float = 0.0) -> SeriesSet:
+    """Training series from a wide box of start states, observed with noise of that standard deviation."""
     low, high = (np.asarray(side) for side in BOXES[system.name])
     control = np.linspace(system.low, system.high, system.controls)
     return simulate(
         SYSTEMS[system.name], control, system.steps, lambda rng: rng.uniform(low, high), seed=seed, repeats=system.repeats,
-        name="control",
+        noise=noise, name="control",
     )  # fmt: skip
 
 
