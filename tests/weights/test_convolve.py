@@ -82,3 +82,20 @@ def test_a_loop_holds_convolutions_in_the_form_that_is_fast():
 
     assert labels(convolve) == {"b01f_01io->b01f"}
     assert len(labels(plain)) > 1  # the day this fails, `convolve` is no longer needed
+
+
+def test_an_empty_output_has_a_gradient_of_the_right_shape():
+    gradient = jax.grad(lambda x: convolve(x, jnp.ones((3, 3, 3, 4)), 2, "VALID").sum())(jnp.ones((2, 2, 8, 3)))
+    assert gradient.shape == (2, 2, 8, 3)
+    assert not gradient.any()
+
+
+def test_parts_of_a_batch_on_several_devices_are_left_to_xla():
+    mesh, part = jax.make_mesh((1,), ("d",)), jax.sharding.PartitionSpec
+    x, w = jnp.arange(2.0 * 5 * 4 * 3).reshape(2, 5, 4, 3), jnp.ones((3, 3, 3, 2))
+
+    def loss(w):
+        spread = jax.shard_map(convolve, mesh=mesh, in_specs=(part("d"), part()), out_specs=part("d"))
+        return jnp.sum(spread(x, w) ** 2)
+
+    assert_allclose(jax.grad(loss)(w), jax.grad(lambda w: jnp.sum(convolve(x, w) ** 2))(w), rtol=1e-5)

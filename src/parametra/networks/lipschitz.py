@@ -64,8 +64,9 @@ def _mlp(network: MLP) -> Float[Array, ""]:
 
 @lipschitz_bound.register
 def _cell(cell: RNNCell) -> Float[Array, ""]:
-    """Of one step, as a map of the state: over T steps it is this to the power T."""
-    return SLOPES[cell.activation] * lipschitz_bound(cell.hidden)
+    """Of one step, as a map of the state: over T steps it to the power T. modReLU jumps at zero where its bias is positive."""
+    bound = SLOPES[cell.activation] * lipschitz_bound(cell.hidden)
+    return jnp.where(jnp.any(cell.bias > 0), jnp.inf, bound) if cell.activation == "modrelu" else bound
 
 
 def sequence_bound(bounds: list[Float[Array, ""]], slope: float | int = 1.0) -> Float[Array, ""]:

@@ -9,7 +9,20 @@ from parametra.report.section import Section
 COMMON = ("speed", "configuration")
 STUDIES: dict[str, tuple[str, ...]] = {
     "climate": (
-        *("world", "comparison", "chance", "rain", "variability", "waves", "energy", "skill", "ceiling", "drift", "budgets"),
+        *(
+            "world",
+            "comparison",
+            "chance",
+            "rain",
+            "variability",
+            "waves",
+            "energy",
+            "skill",
+            "ceiling",
+            "drift",
+            "elsewhere",
+            "budgets",
+        ),
         *("speed", "configuration", "limits"),
     ),
     "spectral": ("memory", "pixels", "words", "depth", "spectra", "margins", "speed", "configuration"),

@@ -148,6 +148,9 @@ def release(values: Tensor, bounds: tuple[float, float] | None) -> Tensor | None
     low, high = bounds
     if low == high:
         return None
-    margin = (high - low) * (1e-6 if values.dtype == torch.float32 else 1e-13)
+    # as far inside as the JAX weight with clip=True: a value on a bound has next to no gradient
+    margin = max(0.01 * (high - low), 4.0 * torch.finfo(values.dtype).eps * max(abs(low), abs(high)))
+    if margin > (high - low) / 4.0:
+        raise UsageError(f"Bounds {low!r} and {high!r} are hardly apart in {values.dtype}. Remedy: wider bounds, or equal ones.")
     inside = values.clamp(low + margin, high - margin)
     return torch.log(inside - low) - torch.log(high - inside)

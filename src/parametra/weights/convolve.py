@@ -39,9 +39,15 @@ def convolve(
         padding = jax.lax.padtype_to_pads(x.shape[1:-1], taps.shape[:-2], strides, padding)
     pads = tuple((int(before), int(behind)) for before, behind in padding)
     options = {"strides": strides, "padding": pads, "spread": (1,) * axes, "dilation": (1,) * axes}
-    if jax.default_backend() != "cpu":
+    if jax.default_backend() != "cpu" or _divided(x, taps) or 0 in _shape(x, taps, **options).shape:
         return _convolution(x, taps, **options)
     return convolution.bind(x, taps, **options)
+
+
+def _divided(*arrays: Array) -> bool:
+    """Whether an array varies over devices by its type (shard_map, explicit sharding): the primitive does not track that."""
+    kinds = [jax.typeof(array) for array in arrays]
+    return any(getattr(kind, "vma", None) or any(getattr(kind.sharding, "spec", ())) for kind in kinds)
 
 
 def _convolution(x: Array, taps: Array, *, strides: Any, padding: Any, spread: Any, dilation: Any) -> Array:
@@ -51,7 +57,11 @@ def _convolution(x: Array, taps: Array, *, strides: Any, padding: Any, spread: A
 
 
 def _shape(x: Any, taps: Any, **options: Any) -> Any:
-    out = jax.eval_shape(partial(_convolution, **options), *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (x, taps)))
+    return jax.eval_shape(partial(_convolution, **options), *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (x, taps)))
+
+
+def _type(x: Any, taps: Any, **options: Any) -> Any:
+    out = _shape(x, taps, **options)
     return x.update(shape=out.shape, dtype=out.dtype)
 
 
@@ -103,7 +113,7 @@ def _batched(operands: Any, axes: Any, **options: Any) -> tuple[Array, int]:
 
 convolution = Primitive("channels_last_convolution")
 convolution.def_impl(_convolution)
-convolution.def_abstract_eval(_shape)
+convolution.def_abstract_eval(_type)
 mlir.register_lowering(convolution, mlir.lower_fun(_convolution, multiple_results=False))
 batching.primitive_batchers[convolution] = _batched
 ad.defbilinear(convolution, _to_signal, _to_taps)

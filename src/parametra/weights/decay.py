@@ -6,6 +6,7 @@ import jax
 from jaxtyping import PyTree
 
 from parametra.weights.reflectors import Reflectors
+from parametra.weights.tap_kernel import TapKernel
 
 Model = TypeVar("Model")
 
@@ -17,9 +18,13 @@ def decay_mask(model: PyTree) -> PyTree:
     their interval; of free ones, to zero. Decay of reflectors would shrink rows that do not resist, until they count as zero
     (norm below 1e-15) and their reflector becomes the identity for ever; the matrix stays orthogonal even then.
     """
-    return jax.tree.map(
-        lambda node: jax.tree.map(lambda _: not isinstance(node, Reflectors), node), model, is_leaf=_is_reflectors
-    )
+
+    def mask(node: PyTree) -> PyTree:
+        if isinstance(node, TapKernel):  # its family of matrices is out of sight of a tree
+            return jax.tree.unflatten(jax.tree.structure(node), jax.tree.leaves(decay_mask(node.matrices)))
+        return jax.tree.map(lambda _: not isinstance(node, Reflectors), node)
+
+    return jax.tree.map(mask, model, is_leaf=_holds_reflectors)
 
 
 def renormalise(model: Model) -> Model:
@@ -27,8 +32,14 @@ def renormalise(model: Model) -> Model:
 
     Optimisers with a memory of gradients let rows grow, and so turn slower; the authors of the paper do this after every step.
     """
-    return jax.tree.map(lambda node: node.renormalised() if _is_reflectors(node) else node, model, is_leaf=_is_reflectors)
+
+    def one(node: PyTree) -> PyTree:
+        if isinstance(node, TapKernel):
+            return TapKernel.of(jax.vmap(renormalise)(node.matrices), node.shape, node.orbits)
+        return node.renormalised() if isinstance(node, Reflectors) else node
+
+    return jax.tree.map(one, model, is_leaf=_holds_reflectors)
 
 
-def _is_reflectors(node: object) -> bool:
-    return isinstance(node, Reflectors)
+def _holds_reflectors(node: object) -> bool:
+    return isinstance(node, Reflectors | TapKernel)

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
 from parametra.weights.plan import Plan, dense_plan
+from parametra.weights.reflectors import check_factorable
 from parametra.weights.symmetric import check_square
 from parametra.weights.weight import AbstractWeight
 
@@ -34,6 +35,7 @@ class Eigen(AbstractWeight):
         rank = size if rank is None else rank
         if not 1 <= rank <= size:
             raise UsageError(f"The rank must be in [1, {size}], got {rank}. Remedy: half of the channels, as in the paper.")
+        check_factorable(matrix)
         values, vectors = jnp.linalg.eigh((matrix + matrix.T) / 2)
         largest = jnp.argsort(jnp.abs(values), descending=True)[:rank]
         return cls(vectors[:, largest], values[largest])

@@ -51,9 +51,11 @@ def parametrize(model: Model, where: Where, scheme: Callable[[Array], Any], *, k
         return jax.tree.map(lambda node: made.get(id(node), node), model, is_leaf=lambda node: id(node) in made)
     patterns = [where] if isinstance(where, str) else list(where)
     named = [(_name(path), node) for path, node in weights_of(model)]
-    if not any(_matches(name, patterns) for name, _ in named):
+    idle = [pattern for pattern in patterns if not any(_matches(name, [pattern]) for name, _ in named)]
+    if idle or not patterns:
         known = ", ".join(name for name, _ in named[:8]) + (", ..." if len(named) > 8 else "")
-        raise UsageError(f"{', '.join(map(repr, patterns))} selects nothing. Likely cause: another spelling. Paths: {known}.")
+        what = ", ".join(map(repr, idle)) or "An empty list"
+        raise UsageError(f"{what} selects nothing. Likely cause: another spelling. Paths: {known}.")
 
     def swap(path: Any, node: Any) -> Any:
         chosen = (_is_weight(node) or is_float(node)) and _matches(_name(path), patterns)
@@ -123,7 +125,8 @@ def _is_weight(node: Any) -> bool:
 def _make(node: Any, scheme: Callable[[Array], Any], keep: str) -> Any:
     dense = node.unwrap() if isinstance(node, (AbstractWeight, AbstractKernel, StandIn)) else paramax.unwrap(node)
     if keep == "scale":
-        ratio = _root_mean_square(dense) / _root_mean_square(scheme(dense).unwrap())
+        size = _root_mean_square(scheme(dense).unwrap())
+        ratio = jnp.where(size > 0, _root_mean_square(dense) / jnp.where(size > 0, size, 1.0), 1.0)  # of nothing, nothing is left
         dense = dense * jax.lax.stop_gradient(ratio)
     made = scheme(dense)
     if not _is_weight(made) or tuple(made.shape) != tuple(dense.shape):

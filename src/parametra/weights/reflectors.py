@@ -11,10 +11,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from parametra.core.errors import UsageError
-from parametra.weights.householder import multiply, multiply_plain
+from parametra.weights.householder import TINY, multiply, multiply_plain
 
 
 class Reflectors(eqx.Module):
@@ -58,7 +58,7 @@ class Reflectors(eqx.Module):
         count, size = rows.shape
         check_count(count, size)
         rows = jnp.triu(rows)
-        zero = known(~jnp.any(rows != 0, axis=1))
+        zero = known(~_present(rows))
         if zero is not None and zero.any():
             raise UsageError(
                 f"Reflector {int(np.argmax(zero))} has norm 0. Likely cause: rows of an all-zero initialiser. Remedy: leave it "
@@ -89,14 +89,19 @@ class Reflectors(eqx.Module):
 
     def determinant(self) -> Float[Array, ""]:
         """±1."""
-        present = jnp.sum(jnp.any(self.rows() != 0, axis=1))
+        present = jnp.sum(_present(self.rows()))
         return jnp.where(present % 2 == 0, 1, -1).astype(self.packed.dtype)
 
     def renormalised(self) -> "Reflectors":
         """The same Q with rows of norm 1, as the authors' code makes them after every step of the optimiser."""
         rows = self.rows()
-        length = jnp.linalg.norm(rows, axis=1, keepdims=True)
-        return Reflectors(pack(rows / jnp.where(length == 0, 1, length)), self.size, self.count)
+        length = jnp.where(_present(rows)[:, None], jnp.linalg.norm(rows, axis=1, keepdims=True), 1)
+        return Reflectors(pack(rows / length), self.size, self.count)
+
+
+def _present(rows: Float[Array, "count size"]) -> Bool[Array, " count"]:
+    """Which rows are reflectors: one whose squared norm is below `TINY` is the identity."""
+    return ~(jnp.sum(jnp.square(rows), axis=1) < TINY)  # NaN is no zero, and is refused for itself
 
 
 def packed_length(count: int, size: int) -> int:
@@ -154,6 +159,15 @@ def check_finite(what: str, array: Array) -> None:
         raise UsageError(
             f"The {what} hold NaN or infinity. Likely cause: a training that blew up, or a damaged file. Remedy: an earlier "
             "checkpoint, or a smaller learning rate."
+        )
+
+
+def check_factorable(matrix: Array) -> None:
+    """UsageError unless a matrix has two axes and a precision in which singular values and eigenvalues are computed."""
+    if matrix.ndim != 2 or matrix.dtype not in (jnp.float32, jnp.float64):
+        raise UsageError(
+            f"A factorisation needs a matrix of float32 or float64, got {matrix.dtype} of shape {matrix.shape}. "
+            "Remedy: parametrize in float32, and cast the model that multiplies."
         )
 
 

@@ -19,7 +19,7 @@ from parametra.weights.dense import Dense
 from parametra.weights.factorisation import leading_reflectors
 from parametra.weights.folded import Folded
 from parametra.weights.plan import Plan, dense_plan
-from parametra.weights.reflectors import Reflectors, check_count, check_finite, number_of
+from parametra.weights.reflectors import Reflectors, check_count, check_factorable, check_finite, number_of
 from parametra.weights.spectrum import Bounds, check_bounds
 from parametra.weights.weight import AbstractWeight
 
@@ -100,6 +100,7 @@ class SpectralWeight(AbstractWeight):
         Raises:
             UsageError: singular values outside the bounds without `clip`, NaN, or a number of reflectors that cannot be.
         """
+        check_factorable(matrix)
         held, (outputs, inputs) = check_bounds(bounds), matrix.shape
         count = number_of(reflectors, min(outputs, inputs))
         check_finite("matrix's entries", matrix)
@@ -209,7 +210,7 @@ class SpectralWeight(AbstractWeight):
 
     def pseudo_inverse(self, cutoff: float = 1e-7) -> "SpectralWeight":
         """Moore and Penrose's inverse, (q, p): the 1/sigma of singular values above `cutoff` times the largest, else 0."""
-        keep = jnp.abs(self.sigma) >= cutoff * self.norm()
+        keep = jnp.abs(self.sigma) > cutoff * self.norm()
         inverse = jnp.where(keep, 1 / jnp.where(keep, self.sigma, 1), 0)
         return SpectralWeight(self.right, self.left, inverse, self.signs, None, self.strategy)
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from parametra.weights import spectrum
 from parametra.weights.factorisation import leading_reflectors
 from parametra.weights.plan import Plan, dense_plan
-from parametra.weights.reflectors import Reflectors, check_finite, number_of
+from parametra.weights.reflectors import Reflectors, check_factorable, check_finite, number_of
 from parametra.weights.spectrum import Bounds, check_bounds
 from parametra.weights.symmetric import check_square
 from parametra.weights.weight import AbstractWeight
@@ -62,6 +62,7 @@ class SpectralSymmetric(AbstractWeight):
         """
         held, size = check_bounds(bounds), check_square((matrix.shape[0], matrix.shape[1]), "symmetric")
         check_finite("matrix's entries", matrix)
+        check_factorable(matrix)
         values, vectors = jnp.linalg.eigh((matrix + matrix.T) / 2)
         order = jnp.argsort(jnp.abs(values), descending=True)
         product, _ = leading_reflectors(vectors[:, order[: number_of(reflectors, size)]])  # D diag(lambda) D = diag(lambda)

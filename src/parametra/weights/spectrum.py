@@ -55,10 +55,11 @@ def hold(free: Float[Array, " rank"] | None, bounds: Bounds | None, rank: int, d
 def release(values: Float[Array, " rank"], bounds: Bounds | None, clip: bool = False) -> Float[Array, " rank"] | None:
     """The free numbers of given values; None where lo = hi.
 
-    Values on a bound are moved inside by 1e-6 of the width (1e-13 in float64), where s is finite.
+    Values on a bound are moved inside by 1e-6 of the width (1e-13 in float64) or a few units in the last place, where s is
+    finite. With `clip` it is 1 percent of the width: a value on a bound has next to no gradient, and would never leave it.
 
     Raises:
-        UsageError: values outside the bounds, unless `clip` asks for the nearest ones inside.
+        UsageError: values outside the bounds, unless `clip` asks for near ones inside, or bounds that are hardly apart in this precision.
     """
     if bounds is None:
         return values
@@ -73,6 +74,12 @@ def release(values: Float[Array, " rank"], bounds: Bounds | None, clip: bool = F
         )
     if low == high:
         return None
+    margin = max(0.01 * (high - low) if clip else margin, 4.0 * float(jnp.finfo(values.dtype).eps) * max(abs(low), abs(high)))
+    if margin > (high - low) / 4.0:
+        raise UsageError(
+            f"Bounds {low!r} and {high!r} are hardly apart in {values.dtype}. Remedy: wider bounds, float64, or equal bounds to "
+            "hold the values fixed."
+        )
     inside = jnp.clip(values, low + margin, high - margin)
     return jnp.log(inside - low) - jnp.log(high - inside)
 

@@ -66,13 +66,21 @@ class PackedSymmetric(AbstractWeight):
         A single vector may be one of many under `vmap`, and is multiplied so that these become matrix products. `matvec`, or a
         batch of one, is faster for a vector that is alone.
         """
+        self._check(x.shape)
         if x.ndim == 1:
             return plain_product(jnp.broadcast_to(x, (1, self.size)), self.parts, self.layout)[0]
         return jnp.reshape(product(x.reshape(-1, self.size), self.parts, self.layout), x.shape)  # pyright: ignore
 
     def matvec(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
         """W x for one vector that is alone: half the bytes of the dense product."""
+        self._check(x.shape)
         return jnp.reshape(product(x[None], self.parts, self.layout), x.shape)  # pyright: ignore
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if shape[-1:] != (self.size,):  # a batch is reshaped, which would glue rows of another width together
+            raise UsageError(
+                f"A symmetric weight of {self.size} inputs meets an array of shape {shape}; its last axis must agree."
+            )
 
     def plan(self, rows: int = 1) -> Plan:
         """Tiles; as many multiplications as dense."""

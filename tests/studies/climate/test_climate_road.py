@@ -1,45 +1,11 @@
 """The whole road on the smoke preset: one run unbroken, one killed at random moments; both end with the same numbers."""
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from parametra.store.fields import open_fields
-
-COMMAND = [str(Path(sys.executable).with_name("parametra")), "run", "climate/smoke", "--out"]
-
-
-def environment(path: Path) -> dict[str, str]:
-    """Compiled programs are kept beside the run: a restart then costs its imports only."""
-    return os.environ | {
-        "JAX_COMPILATION_CACHE_DIR": str(path.parent.parent / "compiled"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-
-
-def run(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, str(path), *options], capture_output=True, text=True, check=False, env=environment(path))
-
-
-@pytest.fixture(scope="session")
-def road(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("road") / "whole"
-    done = run(path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return path
-
-
-def figures(path: Path) -> dict[str, float]:
-    rows = json.loads((path / "metrics.json").read_text())["metrics"]
-    return {row["name"]: row["value"] for row in rows if row["kind"] != "cost"}
 
 
 @pytest.mark.long
@@ -76,12 +42,12 @@ def test_truth_is_recorded_with_cf_names_and_closes_with_what_follows(road):
 
 
 @pytest.mark.long
-def test_a_finished_run_is_left_as_it_is_and_another_configuration_is_refused(road):
+def test_a_finished_run_is_left_as_it_is_and_another_configuration_is_refused(smoke, road):
     before = (road / "metrics.json").read_bytes()
-    again = run(road)
+    again = smoke.run(road)
     assert again.returncode == 0
-    assert figures(road) == {row["name"]: row["value"] for row in json.loads(before)["metrics"] if row["kind"] != "cost"}
-    other = run(road, "--set", "seed=7")
+    assert smoke.figures(road) == {row["name"]: row["value"] for row in json.loads(before)["metrics"] if row["kind"] != "cost"}
+    other = smoke.run(road, "--set", "seed=7")
     assert other.returncode == 2
     assert "seed" in other.stderr
     assert "Traceback" not in other.stderr
@@ -89,7 +55,7 @@ def test_a_finished_run_is_left_as_it_is_and_another_configuration_is_refused(ro
 
 
 @pytest.mark.long
-def test_a_damaged_store_is_named_and_nothing_else_is_touched(road, tmp_path):
+def test_a_damaged_store_is_named_and_nothing_else_is_touched(smoke, road, tmp_path):
     import shutil
 
     copy = tmp_path / "damaged"
@@ -99,7 +65,7 @@ def test_a_damaged_store_is_named_and_nothing_else_is_touched(road, tmp_path):
     chunk = max((copy / "fields" / "truth.zarr" / "air_temperature").rglob("c/*/*/*/*"), key=lambda file: file.stat().st_size)
     chunk.write_bytes(chunk.read_bytes()[:100])
     networks = {file.name: file.read_bytes() for file in (copy / "networks").iterdir()}
-    done = run(copy)
+    done = smoke.run(copy)
     assert done.returncode == 2
     assert "truth.zarr" in done.stderr
     assert "Remedy" in done.stderr
@@ -108,26 +74,12 @@ def test_a_damaged_store_is_named_and_nothing_else_is_touched(road, tmp_path):
 
 
 @pytest.mark.long
-def test_killed_at_ten_random_moments_it_ends_with_the_same_numbers(road, tmp_path):
+def test_killed_at_ten_random_moments_it_ends_with_the_same_numbers(smoke, road, tmp_path):
     """kill -9 while the run goes on, ten times, at moments drawn over its whole length; then once to the end."""
-    path, chance = tmp_path / "killed", random.Random(5)
-    kills = 0
-    while kills < 10:
-        quiet = subprocess.DEVNULL
-        process = subprocess.Popen([*COMMAND, str(path)], stdout=quiet, stderr=quiet, env=environment(path))
-        deadline = time.monotonic() + chance.uniform(4.0, 14.0)
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
-        elif process.returncode == 0:
-            break  # it was done before ten kills
-        process.wait()
-        assert process.returncode in (0, -signal.SIGKILL)
-    assert kills >= 3
-    assert run(path).returncode == 0
-    assert figures(path) == figures(road)
+    path = tmp_path / "killed"
+    assert smoke.kill(path, times=10) >= 3
+    assert smoke.run(path).returncode == 0
+    assert smoke.figures(path) == smoke.figures(road)
     for name in ("truth", "ledger"):
         whole, broken = (open_fields(folder / "fields" / f"{name}.zarr").load() for folder in (road, path))
         for variable in whole.data_vars:

@@ -1,12 +1,13 @@
 """Latitude-sigma sections: filled contours, rasterised, with a bar that states the unit."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from parametra.report.figures.axes import by_area, latitude_axis, sigma_axis
-from parametra.report.figures.svg import panel
+from parametra.report.figures.svg import Panel, panel
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ def _finite(*fields: np.ndarray) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
+def colour_bar(drawn: Panel, filled: Any, scale: Scale) -> None:
+    """A bar to the right of a filled field; the axes end at 0.83 of the figure's width."""
+    bar = drawn.figure.colorbar(filled, cax=drawn.figure.add_axes((0.86, 0.15, 0.025, 0.73)), ticks=scale.ticks)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    bar.ax.tick_params(length=0, labelsize=8)
+    bar.ax.grid(False)
+    if bar.solids is not None:
+        bar.solids.set_rasterized(True)
+
+
 def meridional_section(latitude: np.ndarray, sigma: np.ndarray, values: np.ndarray, scale: Scale, title: str, unit: str) -> str:
     """SVG of `values` (latitude, level) over sine of latitude and sigma."""
     with panel(right=0.83) as drawn:
@@ -53,13 +64,7 @@ def meridional_section(latitude: np.ndarray, sigma: np.ndarray, values: np.ndarr
         if field.count():
             filled = axes.contourf(by_area(latitude), sigma, field, levels=scale.levels, cmap=scale.cmap, extend=extend)
             filled.set_rasterized(True)
-            bar_axes = drawn.figure.add_axes((0.86, 0.15, 0.025, 0.73))
-            bar = drawn.figure.colorbar(filled, cax=bar_axes, ticks=scale.ticks)
-            bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-            bar.ax.tick_params(length=0, labelsize=8)
-            bar.ax.grid(False)
-            if bar.solids is not None:
-                bar.solids.set_rasterized(True)
+            colour_bar(drawn, filled, scale)
         else:
             axes.text(0, 0.5, "no finite value", ha="center")
         latitude_axis(axes)

@@ -9,13 +9,17 @@ STUDY = Study(
     config=ClimateConfig,
     stages=(
         Stage("truth", lazy("parametra.studies.climate.truth:run_truth"), "a cloud-resolving model in every column"),
+        Stage("elsewhere", lazy("parametra.studies.climate.elsewhere:run_elsewhere"), "the same over other seas, if any"),
         Stage("world", lazy("parametra.studies.climate.world:judge_world"), "does the world deserve trust?"),
         Stage("ceiling", lazy("parametra.studies.climate.ceiling:run_ceiling"), "how much of the truth can be predicted at all"),
         Stage("train", lazy("parametra.studies.climate.training:train_networks"), "networks learn the columns"),
+        Stage("recipes", lazy("parametra.studies.climate.recipes:train_recipes"), "networks of one world, of two, of the other"),
+        Stage("transfer", lazy("parametra.studies.climate.transfer:score_transfer"), "skill on the truth over other seas"),
         Stage(
             "coupled", lazy("parametra.studies.climate.coupled:run_coupled"), "networks drive the host; the best for the longest"
         ),
         Stage("offline", lazy("parametra.studies.climate.offline:score_offline"), "skill on an independent stretch of truth"),
+        Stage("abroad", lazy("parametra.studies.climate.abroad:run_abroad"), "networks drive the host over other seas"),
         Stage("climate", lazy("parametra.studies.climate.climate:score_climate"), "the network's climate beside the truth's"),
         Stage(
             "diagnostics",

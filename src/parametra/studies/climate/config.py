@@ -1,5 +1,7 @@
 """What can be chosen about the climate study. No jax: a wrong value is refused before anything heavy is imported."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from parametra.climate.emulator.config import EmulatorConfig
@@ -83,6 +85,31 @@ class CoupledConfig(Config):
     checkpoint_days: float = Field(default=60.0, gt=0.0, description="simulated time between checkpoints [d]")
 
 
+Recipe = Literal["plain", "invariant", "both", "alone"]
+"""What a network has seen of two worlds: the reference, plainly or through invariant inputs; both worlds; the other one alone."""
+
+
+class WorldConfig(Config):
+    """The same planet over another sea, which networks of the reference climate are asked to follow."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="short name")
+    warming: float = Field(default=0.0, ge=-20.0, le=20.0, description="added to the reference's sea everywhere [K]")
+    wave: float = Field(default=0.0, ge=0.0, le=10.0, description="added amplitude of a zonal wave number one [K]")
+    spin_up_days: float = Field(default=8.0, ge=0.0, description="left out [d]")
+    training_days: float = Field(default=13.0, gt=0.0, description="what the networks of this world learn from [d]")
+    scoring_days: float = Field(default=7.0, gt=0.0, description="what skill is computed on [d]")
+    recipes: tuple[Recipe, ...] = Field(
+        default=("plain", "invariant", "both", "alone"), description="networks that are tried here; alone is the yardstick"
+    )
+
+
+class RecipesConfig(Config):
+    """What all recipes have in common: only what they have seen of the worlds differs."""
+
+    seeds: int = Field(default=3, ge=1, le=1000, description="networks of each recipe")
+    emulator: EmulatorConfig = Field(default=EmulatorConfig(), description="network and training; the recipe sets its inputs")
+
+
 class ClimateConfig(Config):
     """The climate study."""
 
@@ -94,6 +121,8 @@ class ClimateConfig(Config):
     ceiling: CeilingConfig = Field(default=CeilingConfig(), description="the noise ceiling")
     networks: tuple[NetworkConfig, ...] = Field(default=(NetworkConfig(name="5x128"),), min_length=1, description="networks")
     coupled: CoupledConfig = Field(default=CoupledConfig(), description="coupled runs")
+    worlds: tuple[WorldConfig, ...] = Field(default=(), description="other seas, for the two generalization experiments")
+    recipes: RecipesConfig = Field(default=RecipesConfig(), description="networks of these experiments")
 
     @model_validator(mode="after")
     def _lawful(self) -> "ClimateConfig":
@@ -117,4 +146,20 @@ class ClimateConfig(Config):
         chunk = self.truth.chunk_hours * 3600.0 / self.host.time_step
         if abs(chunk - round(chunk)) > 1e-6 or chunk < 1:
             raise ValueError("truth.chunk_hours is not a multiple of the host's step")
+        return self
+
+    @model_validator(mode="after")
+    def _worlds_apart(self) -> "ClimateConfig":
+        names = [world.name for world in self.worlds]
+        if len(set(names)) < len(names):
+            raise ValueError(f"worlds share a name: {', '.join(names)}")
+        if taken := {"daily", "reference"} & set(names):
+            raise ValueError(f"a world cannot be named {taken.pop()}: truth-daily and the reference are something else already")
+        for world in self.worlds:
+            if "alone" not in world.recipes or len(set(world.recipes)) < len(world.recipes):
+                raise ValueError(f"the recipes of world {world.name} must name each once, alone among them: it is the yardstick")
+            if round(min(world.training_days, self.truth.training_days) * self.host.steps_per_day) < 2:
+                raise ValueError(f"world {world.name} trains on less than two steps: a network cannot learn from nothing")
+        if self.worlds and any(network.name.startswith("recipe") for network in self.networks):
+            raise ValueError("networks cannot be named recipe...: these names are those of the worlds' networks")
         return self

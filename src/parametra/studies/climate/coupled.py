@@ -5,11 +5,8 @@ which is the control run of a world without a cloud-resolving model. A candidate
 stops the study.
 """
 
-from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 
@@ -18,17 +15,16 @@ from parametra.climate.diagnostics.means import zonal_climate
 from parametra.climate.emulator import TimeMean, load_emulator
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.climate.schemes.emulated import EmulatedScheme
-from parametra.core import machine
 from parametra.core.constants import SECONDS_PER_DAY
-from parametra.core.errors import PhysicalStopError
-from parametra.coupling import Closure, coupled_run, run_many
-from parametra.store.fields import append_fields, open_fields, truncate_fields
+from parametra.coupling import Closure
+from parametra.store.fields import open_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.climate import parts
 from parametra.studies.climate.config import ClimateConfig
+from parametra.studies.climate.drive import Drive
 from parametra.studies.climate.training import LINEAR, network_names
-from parametra.studies.climate.truth import checkpoint_step, last_state, truth_fields
+from parametra.studies.climate.truth import last_state, truth_fields
 
 TIME_MEAN, CONVENTIONAL = "time-mean", "conventional"
 LIMITS = {"mean_temperature": 1.5, "zonal_temperature_rms": 3.0, "precipitable_water": 0.1, "rain_profile_r": 0.9}
@@ -37,8 +33,8 @@ LIMITS = {"mean_temperature": 1.5, "zonal_temperature_rms": 3.0, "precipitable_w
 def run_coupled(run: Run) -> dict[str, Any]:
     """Run the candidates, choose, run the chosen one and the null closures on to the end."""
     config: ClimateConfig = run.config
-    stage = _Coupled(run)
     candidates = network_names(config)
+    stage = _drive(run, candidates)
     stops = stage.run_all(dict.fromkeys(candidates, config.coupled.candidate_days))
     scores = {name: selection_score(run, name) if stops[name] is None else np.inf for name in candidates}
     ranking = sorted(candidates, key=lambda name: (scores[name], candidates.index(name)))
@@ -64,82 +60,16 @@ def run_coupled(run: Run) -> dict[str, Any]:
     }
 
 
-class _Coupled:
-    """Runs of closures from the truth's last state, several at a time."""
-
-    def __init__(self, run: Run):
-        self.run, self.config = run, run.config
-        self.host = parts.host_of(self.config)
-        self.state, _ = last_state(run)
-        self.lock, self.simulated = Lock(), {}
-        length = self.config.coupled
-        candidates = len(network_names(self.config)) * length.candidate_days
-        on_and_beside = (length.days - length.candidate_days) + len(controls(self.config)) * length.days
-        self.total_days = candidates + on_and_beside  # all runs of this stage
-        self.threads = 1 if jax.default_backend() != "cpu" else machine.cores()
-
-    def run_all(self, lengths: dict[str, float]) -> dict[str, PhysicalStopError | None]:
-        """Each closure for its number of days; why it stopped, None where it did not."""
-        jobs = {name: self._job(name, days) for name, days in lengths.items() if not self._is_beyond(name, days)}
-        outcomes = run_many(jobs, self.threads)
-        self.simulated |= lengths  # also those that stopped early: their days are not to come
-        stops = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, PhysicalStopError)}
-        return {name: stops.get(name) for name in lengths}
-
-    def _is_beyond(self, name: str, days: float) -> bool:
-        """Whether an interrupted stage had already taken this run further, as the chosen network's."""
-        step = checkpoint_step(self.run.folder.checkpoint(f"coupled-{name}"))
-        return step is not None and step > round(days * self.config.host.steps_per_day)
-
-    def _job(self, name: str, days: float) -> Callable[[], object]:
-        def job() -> object:
-            grid, per_day = self.host.grid, self.config.host.steps_per_day
-            recorder = parts.zonal_recorder(*grid.shape, tuple(self.config.host.sigma_half))
-            every = max(round(self.config.coupled.checkpoint_days), 1)
-            steps = round(days * per_day)
-            writer = _Writer(self, name, every, steps)
-            try:
-                return coupled_run(
-                    self.host, closure_of(self.run, name), self.state, (), self.config.seed, steps,
-                    chunk=per_day, record=recorder, on_chunk=writer, on_start=writer.cut, watch=parts.WATCH,
-                    checkpoint=self.run.folder.checkpoint(f"coupled-{name}"), checkpoint_every=every,
-                )  # fmt: skip
-            finally:
-                writer.flush()  # the days that a crash ends with
-
-        return job
-
-
-class _Writer:
-    """Keeps daily means and appends them at every checkpoint: an append takes as long as half a simulated day."""
-
-    def __init__(self, stage: _Coupled, name: str, every: int, steps: int):
-        self.stage, self.name, self.every, self.steps = stage, name, every, steps
-        self.path = stage.run.folder.fields(f"coupled-{name}")
-        self.per_day = stage.config.host.steps_per_day
-        self.days: list[xr.Dataset] = []
-
-    def cut(self, step: int) -> None:
-        """Drop what was written beyond the checkpoint that the run goes on from."""
-        if self.path.exists():
-            truncate_fields(self.path, -(-step // self.per_day))
-
-    def __call__(self, step: int, records: dict[str, np.ndarray], state: Any) -> None:
-        grid, stage = self.stage.host.grid, self.stage
-        self.days.append(parts.zonal_fields(grid, records, step / self.per_day - 0.5))
-        if len(self.days) == self.every or step == self.steps:  # the checkpoint of this very step is made after this call
-            self.flush()
-        with stage.lock:
-            stage.simulated[self.name] = step / self.per_day
-            fraction = min(sum(stage.simulated.values()) / stage.total_days, 1.0)
-            values = parts.progress_values(grid, {k: v for k, v in records.items() if v.shape != grid.shape})
-            stage.run.progress.update("coupled", fraction, network=self.name, day=step / self.per_day, **values)
-
-    def flush(self) -> None:
-        """Append what is kept."""
-        if self.days:
-            append_fields(self.path, xr.concat(self.days, "time", data_vars="minimal", coords="minimal", compat="override"))
-            self.days = []
+def _drive(run: Run, candidates: list[str]) -> Drive:
+    """Runs from the truth's last state."""
+    config, host = run.config, parts.host_of(run.config)
+    length = config.coupled
+    on_and_beside = (length.days - length.candidate_days) + len(controls(config)) * length.days
+    return Drive(
+        run, "coupled", "coupled", host, last_state(run)[0], lambda name: closure_of(run, name),
+        parts.zonal_recorder(*host.grid.shape, tuple(config.host.sigma_half)),
+        len(candidates) * length.candidate_days + on_and_beside,
+    )  # fmt: skip
 
 
 def controls(config: ClimateConfig) -> list[str]:

@@ -22,6 +22,7 @@ from parametra.studies.climate.config import ClimateConfig
 from parametra.studies.climate.truth import truth_fields
 
 LINEAR = "linear"
+Show = Callable[[FitProgress], None]
 
 
 def network_names(config: ClimateConfig) -> list[str]:
@@ -32,7 +33,7 @@ def network_names(config: ClimateConfig) -> list[str]:
 def train_networks(run: Run) -> dict[str, Any]:
     """Train what is not trained yet; each network is one file in networks/."""
     config: ClimateConfig = run.config
-    data, selection = _data(config, run)
+    data, selection = home_data(run)
     sigma, step = config.host.sigma_half, config.host.time_step
     if not run.folder.network(LINEAR).exists():
         linear = train_linear(data, EmulatorConfig(), sigma, step)
@@ -41,18 +42,27 @@ def train_networks(run: Run) -> dict[str, Any]:
     for network in config.networks:
         for seed in range(network.seeds):
             name = f"{network.name}-{seed}"
-            if not run.folder.network(name).exists():
-                emulator, history = train(
-                    data, network.emulator, sigma, step, config.seed + seed, selection=selection,
-                    on_chunk=_show(run, name, done, len(names)), on_epoch=_log(run, name),
-                    resume_path=run.folder.checkpoint(f"train-{name}"),
-                )  # fmt: skip
-                header = {"study": "climate", "preset": run.folder.preset, "seed": config.seed + seed}
-                save_emulator(run.folder.network(name), emulator, header)
-                run.folder.log("trained", network=name, loss=history.loss[-1], selection_loss=history.selection_loss[-1])
+            train_network(run, name, data, network.emulator, seed, selection, shown(run, "train", name, done, len(names)))
             done += 1
     rows = [Metric("training columns", len(data.inputs), "1", kind="skill")]
     return {"networks": names, "metrics": rows}
+
+
+def train_network(
+    run: Run, name: str, data: ColumnDataset, emulator: EmulatorConfig, seed: int, selection: ColumnDataset, show: Show
+) -> None:  # fmt: skip
+    """Train one network into networks/NAME.safetensors, unless it is there; `seed` is added to the study's."""
+    if run.folder.network(name).exists():
+        return
+    config: ClimateConfig = run.config
+    trained, history = train(
+        data, emulator, config.host.sigma_half, config.host.time_step, config.seed + seed, selection=selection,
+        on_chunk=show, on_epoch=_log(run, name), resume_path=run.folder.checkpoint(f"train-{name}"),
+    )  # fmt: skip
+    save_emulator(
+        run.folder.network(name), trained, {"study": "climate", "preset": run.folder.preset, "seed": config.seed + seed}
+    )
+    run.folder.log("trained", network=name, loss=history.loss[-1], selection_loss=history.selection_loss[-1])
 
 
 def network_function(path: Path) -> tuple[Callable[[Any], Any], int, int]:
@@ -62,18 +72,21 @@ def network_function(path: Path) -> tuple[Callable[[Any], Any], int, int]:
     return lambda x: emulator.vector(jnp.asarray(x)), inputs, outputs
 
 
-def _data(config: ClimateConfig, run: Run) -> tuple[ColumnDataset, ColumnDataset]:
-    truth = config.truth
+def home_data(run: Run) -> tuple[ColumnDataset, ColumnDataset]:
+    """The reference's training and selection stretch."""
+    truth = run.config.truth
     return (
         column_dataset(truth_fields(run, truth.spin_up_days, truth.selection_start)),
         column_dataset(truth_fields(run, truth.selection_start, truth.scoring_start)),
     )
 
 
-def _show(run: Run, name: str, done: int, total: int) -> Callable[[FitProgress], None]:
+def shown(run: Run, stage: str, name: str, done: int, total: int) -> Show:
+    """Progress of a stage that has trained `done` networks of `total`."""
+
     def show(fit: FitProgress) -> None:
         run.progress.update(
-            "train", (done + fit.fraction) / total, network=name, loss=fit.loss, columns_per_second=fit.samples_per_second
+            stage, (done + fit.fraction) / total, network=name, loss=fit.loss, columns_per_second=fit.samples_per_second
         )
 
     return show

@@ -1,5 +1,6 @@
 """Stage truth: the multi-scale model runs, every column of every step is kept, and the states that later stages start from."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,54 +18,77 @@ from parametra.studies.base import Run
 from parametra.studies.climate import parts
 from parametra.studies.climate.config import ClimateConfig
 
+TRUTH = "truth"
+Show = Callable[[float, float, dict[str, Any]], None]
 
-def run_truth(run: Run) -> dict[str, Any]:
-    """Run the segments between the states that the twins start from; each ends with a checkpoint that stays."""
+
+def run_truth(run: Run, store: str = TRUTH, show: Show | None = None) -> dict[str, Any]:
+    """Run the segments between the states that the twins start from; each ends with a checkpoint that stays.
+
+    Args:
+        run: where, and the configuration of the world.
+        store: fields/STORE.zarr takes the columns; checkpoints and ledger are named after it.
+        show: told the share that is done, the day and values worth showing after every chunk.
+    """
     config: ClimateConfig = run.config
     host, closure = parts.host_of(config), parts.in_blocks(config, parts.multiscale(config))
     ends = segment_ends(config)
-    finished = [segment for segment, end in enumerate(ends) if checkpoint_step(segment_folder(run, segment)) == end]
+    show = show or _shown_in(run)
+    finished = [segment for segment, end in enumerate(ends) if checkpoint_step(segment_folder(run, segment, store)) == end]
     if finished:
-        state, carry = last_state(run, finished[-1])
+        state, carry = last_state(run, finished[-1], store)
     else:
-        run.progress.update("truth", 0.0, starting="the host")
+        show(0.0, 0.0, {"starting": "the host"})
         state, carry = start(host, closure, config.seed)
     for segment in range(finished[-1] + 1 if finished else 0, len(ends)):
         first = ends[segment - 1] if segment else 0
-        recorder = _Recorder(run, host, ends[-1])
+        recorder = _Recorder(run, host, ends[-1], store, show)
         state, carry, _ = coupled_run(
             host, closure, state, carry, config.seed, ends[segment] - first,
             chunk=chunk_steps(config), record=parts.record_steps, reduce="none", on_chunk=recorder, on_start=recorder.cut,
-            watch=parts.WATCH, checkpoint=segment_folder(run, segment), start_step=first,
+            watch=parts.WATCH, checkpoint=segment_folder(run, segment, store), start_step=first,
         )  # fmt: skip
     return {"days": config.truth.days, "columns": host.grid.columns}
+
+
+def _shown_in(run: Run) -> Show:
+    """Progress of the stage truth, with its speed."""
+
+    def show(fraction: float, day: float, values: dict[str, Any]) -> None:
+        if day:
+            seconds = max(run.folder.cost("stage truth"), 1.0)
+            values = {"day": day, "years_per_day": day / 360.0 * SECONDS_PER_DAY / seconds} | values
+        run.progress.update("truth", fraction, **values)
+
+    return show
 
 
 class _Recorder:
     """Writes every chunk: all columns of all steps, and the host's ledger."""
 
-    def __init__(self, run: Run, host: Atmosphere, last: int):
-        self.run, self.host, self.last = run, host, last
+    def __init__(self, run: Run, host: Atmosphere, last: int, store: str, show: Show):
+        self.host, self.last, self.show = host, last, show
         self.chunk = chunk_steps(run.config)
+        self.columns, self.ledger = run.folder.fields(store), run.folder.fields(ledger_of(store))
 
     def cut(self, step: int) -> None:
         """Drop what was written beyond the checkpoint that the run goes on from."""
-        for name, length in (("truth", step), ("ledger", -(-step // self.chunk))):
-            if self.run.folder.fields(name).exists():
-                truncate_fields(self.run.folder.fields(name), length)
+        for path, length in ((self.columns, step), (self.ledger, -(-step // self.chunk))):
+            if path.exists():
+                truncate_fields(path, length)
 
     def __call__(self, step: int, records: dict[str, np.ndarray], state: Any) -> None:
-        grid, folder, per_day = self.host.grid, self.run.folder, self.host.config.steps_per_day
+        grid, per_day = self.host.grid, self.host.config.steps_per_day
         count = next(iter(records.values())).shape[0]
         days = (step - count + np.arange(count)) / per_day
-        append_fields(folder.fields("truth"), parts.column_fields(grid, records, days))
-        append_fields(folder.fields("ledger"), ledger_entry(self.host, state, step / per_day))
-        years = step / per_day / 360.0
-        values = parts.progress_values(grid, records)
-        seconds = max(folder.cost("stage truth"), 1.0)
-        self.run.progress.update(
-            "truth", step / self.last, day=step / per_day, years_per_day=years * SECONDS_PER_DAY / seconds, **values
-        )
+        append_fields(self.columns, parts.column_fields(grid, records, days))
+        append_fields(self.ledger, ledger_entry(self.host, state, step / per_day))
+        self.show(step / self.last, step / per_day, parts.progress_values(grid, records))
+
+
+def ledger_of(store: str) -> str:
+    """Name of the ledger beside a store of truth."""
+    return store.replace(TRUTH, "ledger", 1)
 
 
 def ledger_entry(host: Atmosphere, state: Any, day: float) -> xr.Dataset:
@@ -95,9 +119,9 @@ def segment_ends(config: ClimateConfig) -> list[int]:
     return [int(step) for step in starts if step < total] + [total]
 
 
-def segment_folder(run: Run, segment: int) -> Path:
+def segment_folder(run: Run, segment: int, store: str = TRUTH) -> Path:
     """Checkpoints of a segment."""
-    return run.folder.checkpoint(f"truth-{segment:02d}")
+    return run.folder.checkpoint(f"{store}-{segment:02d}")
 
 
 def checkpoint_step(folder: Path) -> int | None:
@@ -106,7 +130,7 @@ def checkpoint_step(folder: Path) -> int | None:
     return None if newest is None else int(newest.name.rpartition("_")[2])
 
 
-def last_state(run: Run, segment: int = -1) -> tuple[Any, Any]:
+def last_state(run: Run, segment: int = -1, store: str = TRUTH) -> tuple[Any, Any]:
     """State of the host and memory of the closure at the end of a segment."""
     config: ClimateConfig = run.config
     host, closure = parts.host_of(config), parts.in_blocks(config, parts.multiscale(config))
@@ -115,13 +139,13 @@ def last_state(run: Run, segment: int = -1) -> tuple[Any, Any]:
     resolved, forcing = eqx.filter_eval_shape(host.resolved, state)
     carry = eqx.filter_eval_shape(closure.init, resolved, forcing, jax.random.key(0))
     skeleton = {"state": state, "carry": carry}
-    restored = restore_checkpoint(segment_folder(run, segment % segments), skeleton)
+    restored = restore_checkpoint(segment_folder(run, segment % segments, store), skeleton)
     assert restored is not None, "the stage that made it is finished"
     return restored[0]["state"], restored[0]["carry"]
 
 
-def truth_fields(run: Run, first_day: float, last_day: float) -> xr.Dataset:
+def truth_fields(run: Run, first_day: float, last_day: float, store: str = TRUTH) -> xr.Dataset:
     """The recorded steps of the days [first_day, last_day)."""
-    fields = open_fields(run.folder.fields("truth"))
+    fields = open_fields(run.folder.fields(store))
     per_day = run.config.host.steps_per_day
     return fields.isel(time=slice(round(first_day * per_day), round(last_day * per_day)))

@@ -1,0 +1,81 @@
+"""Stage recipes: networks of one size and training that differ in what they have seen of two worlds.
+
+| recipe | seen | inputs |
+| --- | --- | --- |
+| plain | the reference | as they are |
+| invariant | the reference | climate-invariant (`climate/emulator/invariant.py`) |
+| both | every second step of the reference and of the other world, as many columns as the others | as they are |
+| alone | the other world | as they are |
+
+plain and invariant know nothing of the other world and serve all of them. alone is the yardstick: what such a network makes of
+that climate when it has seen it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from parametra.climate.emulator import ColumnDataset, column_dataset
+from parametra.studies.base import Run
+from parametra.studies.climate.config import ClimateConfig, Recipe, WorldConfig
+from parametra.studies.climate.elsewhere import Elsewhere
+from parametra.studies.climate.training import home_data, shown, train_network
+
+HOME: tuple[Recipe, ...] = ("plain", "invariant")
+
+
+def networks_of(config: ClimateConfig, world: WorldConfig, recipe: Recipe) -> list[str]:
+    """The networks of a recipe in a world, by seed."""
+    where = "" if recipe in HOME else f"-{world.name}"
+    return [f"recipe-{recipe}{where}-{seed}" for seed in range(config.recipes.seeds)]
+
+
+def train_recipes(run: Run) -> dict[str, Any]:
+    """Train what is not trained yet; networks that serve several worlds are trained once."""
+    config: ClimateConfig = run.config
+    pairs: list[tuple[WorldConfig, Recipe]] = [(world, recipe) for world in config.worlds for recipe in world.recipes]
+    total = len({name for world, recipe in pairs for name in networks_of(config, world, recipe)})
+    trained: list[str] = []
+    for world, recipe, data, selection in _lessons(run):
+        emulator = config.recipes.emulator.model_copy(update={"inputs": "invariant" if recipe == "invariant" else "plain"})
+        for seed, name in enumerate(networks_of(config, world, recipe)):
+            train_network(run, name, data, emulator, seed, selection, shown(run, "recipes", name, len(trained), total))
+            trained.append(name)
+    return {"networks": trained}
+
+
+def _lessons(run: Run) -> Iterator[tuple[WorldConfig, Recipe, ColumnDataset, ColumnDataset]]:
+    """(world, recipe, what it learns from, the reference's selection stretch); what all worlds share comes once."""
+    worlds = run.config.worlds
+    if not worlds:
+        return
+    home, selection = home_data(run)
+    for recipe in HOME:
+        world = next((world for world in worlds if recipe in world.recipes), None)
+        if world is not None:
+            yield world, recipe, home, selection
+    for world in worlds:
+        there = column_dataset(Elsewhere.of(run, world).training())
+        for recipe in (recipe for recipe in world.recipes if recipe not in HOME):
+            yield world, recipe, joined(home, there) if recipe == "both" else there, selection
+
+
+def joined(home: ColumnDataset, there: ColumnDataset) -> ColumnDataset:
+    """Every second step of two stretches, one after the other."""
+    parts = [_every_second(home), _every_second(there)]
+    return ColumnDataset(
+        np.concatenate([part.inputs for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+        xr.concat([part.coordinates for part in parts], "time", join="override"),
+    )
+
+
+def _every_second(data: ColumnDataset) -> ColumnDataset:
+    steps, each = data.shape[0], data.shape[1] * data.shape[2]
+
+    def thin(array: np.ndarray) -> np.ndarray:
+        return array.reshape(steps, each, -1)[::2].reshape(-1, array.shape[1])
+
+    return ColumnDataset(thin(data.inputs), thin(data.targets), data.coordinates.isel(time=slice(0, None, 2)))
