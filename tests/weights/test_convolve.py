@@ -91,7 +91,7 @@ def test_an_empty_output_has_a_gradient_of_the_right_shape():
 
 
 def test_parts_of_a_batch_on_several_devices_are_left_to_xla():
-    mesh, part = jax.make_mesh((1,), ("d",)), jax.sharding.PartitionSpec
+    mesh, part = jax.make_mesh((1,), ("d",), axis_types=(jax.sharding.AxisType.Auto,)), jax.sharding.PartitionSpec
     x, w = jnp.arange(2.0 * 5 * 4 * 3).reshape(2, 5, 4, 3), jnp.ones((3, 3, 3, 2))
 
     def loss(w):

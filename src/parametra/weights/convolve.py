@@ -45,9 +45,8 @@ def convolve(
 
 
 def _divided(*arrays: Array) -> bool:
-    """Whether an array varies over devices by its type (shard_map, explicit sharding): the primitive does not track that."""
-    kinds = [jax.typeof(array) for array in arrays]
-    return any(getattr(kind, "vma", None) or any(getattr(kind.sharding, "spec", ())) for kind in kinds)
+    """Whether a mesh of devices is in use (shard_map, explicit sharding): the primitive's type does not say what is divided."""
+    return any(not jax.typeof(array).sharding.mesh.empty for array in arrays)
 
 
 def _convolution(x: Array, taps: Array, *, strides: Any, padding: Any, spread: Any, dilation: Any) -> Array:

@@ -59,7 +59,7 @@ def release(values: Float[Array, " rank"], bounds: Bounds | None, clip: bool = F
     finite. With `clip` it is 1 percent of the width: a value on a bound has next to no gradient, and would never leave it.
 
     Raises:
-        UsageError: values outside the bounds, unless `clip` asks for near ones inside, or bounds that are hardly apart in this precision.
+        UsageError: values outside the bounds, unless `clip` asks for near ones inside; or bounds hardly apart.
     """
     if bounds is None:
         return values
