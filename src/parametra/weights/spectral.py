@@ -94,8 +94,8 @@ class SpectralWeight(AbstractWeight):
         """The weight of a given matrix, exact with full reflectors.
 
         With m reflectors a side, all singular values and the m largest ones' singular vectors are those of `matrix`; the other
-        vectors are some orthogonal complement. `clip` moves singular values outside the bounds to the nearest bound, so that the
-        result is the nearest matrix inside.
+        vectors are some orthogonal complement. `clip` moves singular values outside the bounds, or at them, to 1 percent of the
+        width inside, where they have a gradient: about the nearest matrix inside.
 
         Raises:
             UsageError: singular values outside the bounds without `clip`, NaN, or a number of reflectors that cannot be.
