@@ -15,7 +15,7 @@ def spectral(
 ) -> Scheme:
     """W = U diag(sigma) Vᵀ, sigma in [lo, hi] or free; kernels as matrices of patches.
 
-    Singular values of the array outside the bounds go to the nearest bound; with clip=False they are an error.
+    Singular values of the array outside the bounds go to 1 percent of the width inside; with clip=False they are an error.
     """
     check_bounds(bounds)
     return Scheme(
