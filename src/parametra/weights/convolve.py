@@ -70,8 +70,7 @@ def _to_signal(cotangent: Array, x: Any, taps: Array, *, strides: Any, padding: 
     for n, o, k, s, (before, _), p, d in zip(
         x.aval.shape[1:-1], cotangent.shape[1:-1], taps.shape[:-2], strides, padding, spread, dilation, strict=True
     ):
-        reach = (k - 1) * d
-        pads.append((reach - before, (n - 1) * p + 1 + reach - ((o - 1) * s + 1) - (reach - before)))
+        pads.append(((k - 1) * d - before, (n - 1) * p - (o - 1) * s + before))
     turned = jnp.swapaxes(jnp.flip(taps, range(taps.ndim - 2)), -1, -2)
     return convolution.bind(cotangent, turned, strides=spread, padding=tuple(pads), spread=strides, dilation=dilation)
 
