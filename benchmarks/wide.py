@@ -255,7 +255,7 @@ def mnist(folder: Path) -> list[Metric]:
     import tempfile
 
     with tempfile.TemporaryDirectory() as out:
-        sets = [f"data.folder='{folder}'", "data.name='mnist'", "data.classes=10", "cholesky_limit=1", "landmarks=1000"]
+        sets = [f"data.folder='{folder}'", "data.name='mnist'", "data.classes=10"]
         code = (
             "import sys; from pathlib import Path; from parametra.core.progress import Progress; from "
             "parametra.store.runfolder import "
@@ -266,7 +266,8 @@ def mnist(folder: Path) -> list[Metric]:
         )
         subprocess.run([sys.executable, "-c", code, out, *sets], check=True)
         rows = json.loads((Path(out) / "run" / "metrics.json").read_text())["metrics"]
-    return [Metric.from_dict(values) for values in rows]
+    asked = {"regression: both kernels, wall time": 900.0, "regression: peak memory of the run": 20.0}
+    return [Metric.from_dict(values | {"target": asked.get(values["name"], values["target"])}) for values in rows]
 
 
 def row(name: str, value: float, target: float | None, better: Any = "lower") -> Metric:

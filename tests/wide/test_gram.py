@@ -152,3 +152,16 @@ def test_two_devices_give_the_same_matrix():
     devices, difference = json.loads(done.stdout)
     assert devices == 2
     assert difference < 1e-5
+
+
+def test_conjugate_gradients_bear_a_kernel_whose_ridge_float32_loses():
+    """A smooth kernel with one eigenvalue 10^6 times the ridge: in float32 the same iteration diverges."""
+    x = jnp.asarray(np.random.default_rng(0).uniform(0.4, 0.6, (1200, 20)), jnp.float32)
+    y = np.random.default_rng(1).normal(size=(1200, 3))
+    matrix = gram(RELU, x).nngp
+    steps = []
+    found = conjugate_gradients(matrix, y, 1e-3 * float(matrix.diagonal().mean()), rank=60, on_step=steps.append)
+    exact = np.asarray(matrix.dense(), np.float64) + 1e-3 * float(matrix.diagonal().mean()) * np.eye(1200)
+    assert np.linalg.eigvalsh(exact)[-1] > 1e6 * np.linalg.eigvalsh(exact)[0]
+    assert np.linalg.norm(exact @ found.coefficients - y) <= 1e-4 * np.linalg.norm(y)
+    assert steps == list(range(1, found.iterations + 1))

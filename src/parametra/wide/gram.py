@@ -1,7 +1,8 @@
 """Gram matrices at half the work and half the memory: square tiles of the upper triangle, the lower one never exists."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import equinox as eqx
@@ -9,7 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from threadpoolctl import threadpool_limits
 
+from parametra.core import machine
 from parametra.core.errors import UsageError
 from parametra.wide.collapse import Collapsed, collapse
 from parametra.wide.kernel import Kernel, check_inputs, kernel
@@ -60,8 +63,19 @@ class Gram(eqx.Module):
         return full.transpose(0, 2, 1, 3).reshape(blocks * tile, -1)[: self.size, : self.size]
 
     def __matmul__(self, v: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
-        """The product with a vector (n,) or a matrix (n, k): each tile is read once."""
+        """The product with a vector (n,) or a matrix (n, k): each tile is read once; with float64 ones it is taken in float64."""
         return _product(self, v if v.ndim == 2 else v[:, None]).reshape(v.shape)
+
+    def times(self, v: np.ndarray) -> np.ndarray:
+        """The product with (n, k) in float64, by NumPy where the tiles are in the host's memory and all of them on one device."""
+        devices = self.diagonal_tiles.devices()
+        if len(devices) > 1 or next(iter(devices)).platform != "cpu":
+            with jax.enable_x64(True):
+                return np.asarray(self @ jnp.asarray(v, jnp.float64))
+        blocks, tile, _ = self.diagonal_tiles.shape
+        on, above = np.asarray(self.diagonal_tiles), np.asarray(self.upper_tiles)
+        diagonal = zip(range(blocks), range(blocks), on, strict=True)
+        return multiply([*diagonal, *zip(*self.pairs, above, strict=True)], v, blocks, tile)
 
     def columns(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Columns (n, m), gathered on the host."""
@@ -103,6 +117,28 @@ def gram(
     function = tile_function(model, x, collapsed)
     rows = check_tile(len(x), tile)
     return Kernel(*_gram(function, x, rows, mesh))
+
+
+def multiply(tiles: Iterable[tuple[int, int, Any]], v: np.ndarray, blocks: int, tile: int) -> np.ndarray:
+    """The product with (n, k) in float64 of a matrix given as (block row, block column, values), diagonal and upper tiles.
+
+    One tile a core at a time: the product with few columns is bound by memory, where a BLAS gains nothing from its own threads.
+    """
+    parted = np.pad(np.asarray(v, np.float64), ((0, blocks * tile - len(v)), (0, 0)))
+    parted = np.ascontiguousarray(parted.reshape(blocks, tile, -1).swapaxes(1, 2))
+
+    def both(item: tuple[int, int, Any]) -> tuple[int, int, np.ndarray, np.ndarray]:
+        row, column, values = item
+        values = np.asarray(values, np.float64)
+        return row, column, parted[column] @ values.T, parted[row] @ values
+
+    total = np.zeros_like(parted)
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(machine.cores()) as pool:
+        for row, column, across, down in pool.map(both, tiles):
+            total[row] += across
+            if row != column:
+                total[column] += down
+    return total.swapaxes(1, 2).reshape(blocks * tile, -1)[: len(v)]
 
 
 def tile_function(model: Any, x: Array, collapsed: bool) -> Any:
@@ -166,7 +202,7 @@ def _product(gram: Gram, v: Array) -> Array:
     rows, columns = map(jnp.asarray, gram.pairs)
 
     def times(a: Array, b: Array) -> Array:
-        return jnp.matmul(a, b, precision="highest")
+        return jnp.matmul(a.astype(v.dtype), b, precision="highest")
 
     def add(total: Array, item: tuple[Array, Array, Array]) -> tuple[Array, None]:
         matrix, row, column = item

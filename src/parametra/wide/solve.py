@@ -4,18 +4,19 @@ Every solution comes with a certificate: the relative residual, computed anew fr
 for.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax
-import jax.numpy as jnp
-import lineax as lx
 import numpy as np
 import scipy.linalg
-from jaxtyping import Array
+import scipy.sparse.linalg
 
 from parametra.core.errors import UsageError
 from parametra.wide.predict.checks import labels
+
+BLOCK = 1024  # rows of an array that are taken to float64 together
 
 
 class Matrix(Protocol):
@@ -71,11 +72,13 @@ def cholesky(matrix: Any, y: Any, ridge: float, *, tolerance: float = 1e-6) -> S
 
 def conjugate_gradients(
     matrix: Any, y: Any, ridge: float, *, rank: int = 500, tolerance: float = 1e-4, steps: int = 500, seed: int = 0,
-    throw: bool = True,
+    throw: bool = True, on_step: Callable[[int], None] | None = None,
 ) -> Solution:  # fmt: skip
     """Solve by conjugate gradients, preconditioned by a Nystrom approximation from `rank` columns of the matrix.
 
-    The k right sides are one system, so that they share every product with the matrix. The preconditioner's inverse is
+    The k right sides are one system, so that they share every product with the matrix. Vectors and products are float64 whatever
+    the matrix is: beside its largest eigenvalue, some n times its mean diagonal, the ridge of a wide network's kernel is lost in
+    float32. The loop is SciPy's: a compiled one would copy the matrix. The preconditioner's inverse is
     (l_m + s) U (L + s)^-1 U^T + 1 - U U^T for an approximation U L U^T of K (Frangella, Tropp & Udell 2021, arXiv 2110.02820).
 
     Args:
@@ -87,6 +90,7 @@ def conjugate_gradients(
         steps: at most so many products.
         seed: chooses the columns.
         throw: raise where the tolerance is not reached; False returns the solution so far.
+        on_step: told the number of products after each.
 
     Raises:
         UsageError: shapes that do not fit, a ridge that is not positive, or no convergence.
@@ -94,26 +98,29 @@ def conjugate_gradients(
     n, targets = _check(matrix, y, ridge)
     if ridge == 0:
         raise UsageError("Conjugate gradients need a ridge above zero. Likely cause: an interpolating fit. Remedy: cholesky.")
-    dtype = np.float64 if getattr(matrix, "dtype", None) == np.float64 else np.float32
-    right = jnp.asarray(targets.astype(dtype))
-    structure = jax.ShapeDtypeStruct(right.shape, right.dtype)
-    options = {}
-    if rank > 0:
-        options["preconditioner"] = _preconditioner(matrix, min(rank, n), ridge, seed, structure)
-    traced = not hasattr(matrix, "stored")
+    inverse = _preconditioner(matrix, min(rank, n), ridge, seed) if rank > 0 else None
+    iterations = 0
 
-    def product(a: Array) -> Array:
-        if traced:
-            return (matrix @ a) / ridge + a
-        return jax.pure_callback(lambda a: np.asarray(matrix @ np.asarray(a), dtype), structure, a) / ridge + a
+    def count(_: np.ndarray) -> None:
+        nonlocal iterations
+        iterations += 1
+        if on_step is not None:
+            on_step(iterations)
 
-    # (K/s + 1) (s a) = y: unknowns of the size of y, for the solver also watches how far they still move. The residual of its
-    # recurrence drifts from the true one in float32: ask for half, certify the whole.
-    operator = lx.FunctionLinearOperator(product, structure, lx.positive_semidefinite_tag)
-    limit = 0.5 * tolerance * max(float(np.linalg.norm(targets)), 1e-30)
-    solver = lx.CG(rtol=0.0, atol=limit, norm=lambda r: jnp.sqrt(jnp.sum(jnp.square(r))), max_steps=steps)
-    found = lx.linear_solve(operator, right, solver, options=options, throw=False)
-    solution = _certified(matrix, targets, ridge, np.asarray(found.value) / ridge, int(found.stats["num_steps"]), tolerance)
+    def operator(function: Callable[[np.ndarray], np.ndarray]) -> scipy.sparse.linalg.LinearOperator:
+        one = (targets.size, targets.size)
+        return scipy.sparse.linalg.LinearOperator(
+            one,
+            lambda a: function(a.reshape(targets.shape)).ravel(),
+            dtype=np.float64,  # pyright: ignore[reportCallIssue]
+        )
+
+    # (K/s + 1) (s a) = y: unknowns of the size of y. The residual of the recurrence drifts from the true one: ask for half.
+    found, _ = scipy.sparse.linalg.cg(
+        operator(lambda a: _product(matrix, a) / ridge + a), targets.ravel(), rtol=0.5 * tolerance, maxiter=steps,
+        M=None if inverse is None else operator(inverse), callback=count,
+    )  # fmt: skip
+    solution = _certified(matrix, targets, ridge, found.reshape(targets.shape) / ridge, iterations, tolerance)
     if throw and not solution.converged:
         raise UsageError(
             f"No convergence: relative residual {solution.relative_residual:.1e} after {solution.iterations} products, asked for "
@@ -126,29 +133,33 @@ def conjugate_gradients(
 
 def nystrom(columns: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(U (n, m) orthonormal, L (m,) descending) with U L U^T = C W^-1 C^T, C the columns and W their rows `indices`; float64."""
-    C = np.asarray(columns, np.float64)
+    eps = np.finfo(columns.dtype).eps
+    C = np.array(columns, np.float64)
     W = C[indices]
     W = 0.5 * (W + W.T)
-    shift = np.finfo(columns.dtype).eps * np.trace(W)  # below the rounding of the entries
+    shift = eps * np.trace(W)  # below the rounding of the entries
     factor = scipy.linalg.cholesky(W + shift * np.eye(len(W)), lower=True)
-    F = scipy.linalg.solve_triangular(factor, C.T, lower=True).T
+    F = scipy.linalg.solve_triangular(factor, C.T, lower=True, overwrite_b=True, check_finite=False).T  # takes the place of C
     values, vectors = np.linalg.eigh(F.T @ F)
     kept = values > len(C) * np.finfo(np.float64).eps * values[-1]
     values, vectors = values[kept][::-1], vectors[:, kept][:, ::-1]
     return F @ (vectors / np.sqrt(values)), values
 
 
-def _preconditioner(matrix: Any, rank: int, ridge: float, seed: int, structure: Any) -> lx.AbstractLinearOperator:
+def _preconditioner(matrix: Any, rank: int, ridge: float, seed: int) -> Callable[[np.ndarray], np.ndarray]:
     indices = np.sort(np.random.default_rng(seed).choice(matrix.shape[0], rank, replace=False))
     columns = matrix.columns(indices) if hasattr(matrix, "columns") else np.asarray(matrix)[:, indices]
     U, L = nystrom(columns, indices)
-    weights = jnp.asarray((L[-1] + ridge) / (L + ridge) - 1.0, structure.dtype)[:, None]
-    basis = jnp.asarray(U, structure.dtype)
+    weights = ((L[-1] + ridge) / (L + ridge) - 1.0)[:, None]
+    return lambda r: r + U @ (weights * (U.T @ r))
 
-    def apply(r: Array) -> Array:
-        return r + basis @ (weights * (basis.T @ r))
 
-    return lx.FunctionLinearOperator(apply, structure, lx.positive_semidefinite_tag)
+def _product(matrix: Any, v: np.ndarray) -> np.ndarray:
+    """In float64."""
+    if isinstance(matrix, (np.ndarray, jax.Array)):
+        blocks = range(0, len(matrix), BLOCK)
+        return np.concatenate([np.asarray(matrix[start : start + BLOCK], np.float64) @ v for start in blocks])
+    return np.asarray(matrix.times(v) if hasattr(matrix, "times") else matrix @ v, np.float64)
 
 
 def _check(matrix: Any, y: Any, ridge: float) -> tuple[int, np.ndarray]:
@@ -161,6 +172,5 @@ def _check(matrix: Any, y: Any, ridge: float) -> tuple[int, np.ndarray]:
 
 
 def _certified(matrix: Any, y: np.ndarray, ridge: float, a: np.ndarray, iterations: int, tolerance: float) -> Solution:
-    product = np.asarray(matrix @ (jnp.asarray(a) if not isinstance(matrix, np.ndarray) else a), np.float64)
-    residual = np.linalg.norm(y - product - ridge * a.astype(np.float64)) / max(np.linalg.norm(y), np.finfo(np.float64).tiny)
+    residual = np.linalg.norm(y - _product(matrix, a) - ridge * a) / max(np.linalg.norm(y), np.finfo(np.float64).tiny)
     return Solution(a, float(residual), iterations, bool(residual <= tolerance))

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from parametra.core.errors import DataError, UsageError
 from parametra.store.fields import append_fields, open_fields
-from parametra.wide.gram import Gram, blocks_of, check_tile, evaluate, tile_function
+from parametra.wide.gram import Gram, blocks_of, check_tile, evaluate, multiply, tile_function
 from parametra.wide.kernel import Kernel, skeleton
 
 
@@ -24,10 +24,7 @@ class StoredGram:
         path: the store.
         which: "nngp" or "ntk".
         size: number of samples n.
-        stored: True, for solvers: products run on the host.
     """
-
-    stored = True
 
     def __init__(self, path: str | Path, which: str):
         """Open a finished store; DataError if it is absent, damaged or not finished, UsageError for another kernel."""
@@ -52,17 +49,15 @@ class StoredGram:
         return self.size, self.size
 
     def __matmul__(self, v: Any) -> np.ndarray:
-        """The product with (n,) or (n, k), float32 tile by float32 tile."""
-        given = np.asarray(v, np.float32)
-        parted = np.pad(given.reshape(self.size, -1), ((0, self.blocks * self.tile - self.size), (0, 0)))
-        parted = parted.reshape(self.blocks, self.tile, -1)
-        total = np.zeros_like(parted)
-        for number, (row, column) in enumerate(tile_order(self.blocks)):
-            values = self.tiles[number].values
-            total[row] += values @ parted[column]
-            if row != column:
-                total[column] += values.T @ parted[row]
-        return total.reshape(self.blocks * self.tile, -1)[: self.size].reshape(given.shape)
+        """The product with (n,) or (n, k) in float64; each tile is read once."""
+        given = np.asarray(v)
+        return self.times(given.reshape(self.size, -1)).reshape(given.shape)
+
+    def times(self, v: np.ndarray) -> np.ndarray:
+        """The product with (n, k) in float64."""
+        order = tile_order(self.blocks)
+        tiles = (_Tile(self.tiles, number) for number in range(len(order)))
+        return multiply([(*place, tile) for place, tile in zip(order, tiles, strict=True)], v, self.blocks, self.tile)
 
     def columns(self, indices: Any) -> np.ndarray:
         """Columns (n, m)."""
@@ -83,6 +78,16 @@ class StoredGram:
         values = self.tiles.values
         on = np.array([row == column for row, column in tile_order(self.blocks)])
         return Gram(jnp.asarray(values[on]), jnp.asarray(values[~on]), self.size)
+
+
+class _Tile:
+    """A tile that is read when NumPy asks for its values."""
+
+    def __init__(self, tiles: xr.DataArray, number: int):
+        self.tiles, self.number = tiles, number
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.tiles[self.number].values, dtype)
 
 
 def stream_gram(

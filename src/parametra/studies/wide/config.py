@@ -69,5 +69,5 @@ class WideConfig(Config):
     ensemble: EnsembleConfig = EnsembleConfig()
     monte_carlo: MonteCarloConfig = MonteCarloConfig()
     ridge: float = Field(default=1e-3, gt=0, description="regulariser of the regression over the mean diagonal of the kernel")
-    landmarks: int = Field(default=500, ge=1, description="columns of the preconditioner of large regressions")
+    landmarks: int = Field(default=2000, ge=1, description="columns of the preconditioner of large regressions")
     cholesky_limit: int = Field(default=5000, ge=1, description="samples up to which a regression is solved by a factor")
