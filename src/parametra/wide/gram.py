@@ -75,7 +75,8 @@ class Gram(eqx.Module):
         blocks, tile, _ = self.diagonal_tiles.shape
         on, above = np.asarray(self.diagonal_tiles), np.asarray(self.upper_tiles)
         diagonal = zip(range(blocks), range(blocks), on, strict=True)
-        return multiply([*diagonal, *zip(*self.pairs, above, strict=True)], v, blocks, tile)
+        rows, columns = (numbers.tolist() for numbers in self.pairs)
+        return multiply([*diagonal, *zip(rows, columns, above, strict=True)], v, blocks, tile)
 
     def columns(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Columns (n, m), gathered on the host."""
