@@ -122,3 +122,54 @@ def test_bad_input_is_refused_with_a_remedy(kind):
         y = y[:, 0]
     with pytest.raises(UsageError, match="Remedy|Times"):
         predict.squared_loss(kernel, y).train(t)
+
+
+@pytest.mark.parametrize("optimiser", [predict.GradientDescent(0.3), predict.HeavyBall(0.1, 0.8)])
+@pytest.mark.parametrize("loss", ["squared", "entropy"])
+def test_mini_batches_are_those_of_simulated_training(optimiser, loss):
+    rows = np.random.default_rng(3).integers(0, 6, (30, 3))
+    hot = np.eye(2)[[0, 1, 1, 0, 1, 0]]
+    y = Y if loss == "squared" else hot
+    theta, v, seen = np.zeros((9, 2)), np.zeros((9, 2)), [np.zeros((9, 2))]
+    for batch in rows:
+        f = F0[batch] + J[batch] @ theta
+        said = f if loss == "squared" else np.exp(f) / np.exp(f).sum(1, keepdims=True)
+        v = getattr(optimiser, "momentum", 0.0) * v - optimiser.rate * J[batch].T @ (said - y[batch]) / said.size
+        theta = theta + v
+        seen.append(theta)
+    run = predict.mini_batches(K, y, F0, optimiser, rows, loss=loss)
+    steps = [0, 1, 7, 30]
+    assert_allclose(run.train(steps), [F0 + J @ seen[s] for s in steps], atol=1e-12)
+    assert_allclose(run.test(K_TEST, 30, F0_TEST), F0_TEST + J_TEST @ theta, atol=1e-12)
+    both = np.einsum("nm,kl->nmkl", K, np.eye(2))
+    assert_allclose(predict.mini_batches(both, y, F0, optimiser, rows, loss=loss).train(30), run.train(30), atol=1e-12)
+
+
+def test_a_batch_of_all_samples_is_gradient_descent():
+    whole = np.tile(np.arange(6), (20, 1))
+    way = predict.HeavyBall(0.1, 0.8)
+    assert_allclose(
+        predict.mini_batches(K, Y, F0, way, whole).train(20), predict.squared_loss(K, Y, way).train(20, F0), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"batches": np.zeros((3, 2))}, "integers"),
+        ({"batches": np.full((3, 2), 6)}, "there are 6, counted from 0"),
+        ({"batches": np.zeros((0, 2), int)}, "one row per step"),
+        ({"optimiser": predict.Nesterov(0.1)}, "Nesterov takes no mini-batches"),
+        ({"loss": "hinge"}, "Known: squared, entropy"),
+        ({"loss": "entropy"}, "must be >= 0"),
+        ({"y": Y[:5]}, "y has shape"),
+    ],
+)
+def test_mini_batches_that_make_no_sense_are_refused(change, words):
+    given = {"y": Y, "f0": F0, "optimiser": predict.GradientDescent(0.1), "batches": np.zeros((3, 2), int), "loss": "squared"}
+    given |= change
+    loss = given.pop("loss")
+    with pytest.raises(UsageError, match=words):
+        predict.mini_batches(K, *given.values(), loss=loss)
+    with pytest.raises(UsageError, match="whole numbers up to 3"):
+        predict.mini_batches(K, Y, F0, predict.GradientDescent(0.1), np.zeros((3, 2), int)).train(4)

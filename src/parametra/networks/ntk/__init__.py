@@ -9,7 +9,7 @@ closed form |
 | `AveragePool`, `GlobalAveragePool`, `Flatten` | from pixels to features |
 | `LayerNorm`, `Dropout` | normalization without free numbers; the identity at test time |
 | `Chain`, `ResidualSum` | one after the other; sum of two branches |
-| `dense_network`, `conv_network`, `residual_network` | whole networks |
+| `dense_network`, `conv_network`, `residual_network`, `wide_residual_network` | whole networks |
 
 Features are the last axis, images (..., height, width, channels); any leading axes are a batch.
 """
@@ -39,3 +39,4 @@ from parametra.networks.ntk.pool import GlobalAveragePool as GlobalAveragePool
 from parametra.networks.ntk.whole import conv_network as conv_network
 from parametra.networks.ntk.whole import dense_network as dense_network
 from parametra.networks.ntk.whole import residual_network as residual_network
+from parametra.networks.ntk.whole import wide_residual_network as wide_residual_network

@@ -62,6 +62,25 @@ def conv_network(
     return Chain((*layers, Dense.init(jax.random.fold_in(key, len(hidden)), features, outputs, w_std, b_std)))
 
 
+def wide_residual_network(
+    key: PRNGKeyArray, channels: int, outputs: int, width: int, blocks: int, activation: Callable[..., Any] | None = None, *,
+    window: tuple[int, int] = (3, 3), w_std: float = 1.0, b_std: float | None = None,
+) -> Chain:  # fmt: skip
+    """Convolution, then `blocks` x [h + Conv(phi(Conv(phi(h))))], phi, mean over pixels, Dense: Zagoruyko & Komodakis (2016).
+
+    One resolution and no batch norm, whose statistics have no law of their own; phi is ReLU where None.
+    """
+    phi, keys = activation or ReLU(), jax.random.split(key, 2 * blocks + 2)
+
+    def conv(number: int, before: int) -> Conv:
+        return Conv.init(keys[number], before, width, window, w_std=w_std, b_std=b_std)
+
+    layers: list[Callable[..., Any]] = [conv(0, channels)]
+    for block in range(blocks):
+        layers.append(ResidualSum(Chain((phi, conv(2 * block + 1, width), phi, conv(2 * block + 2, width)))))
+    return Chain((*layers, phi, GlobalAveragePool(), Dense.init(keys[-1], width, outputs, w_std, b_std)))
+
+
 def residual_network(
     key: PRNGKeyArray, inputs: int, outputs: int, width: int, blocks: int, activation: Callable[..., Any] | None = None, *,
     w_std: float = 1.0, b_std: float | None = None,

@@ -49,6 +49,24 @@ class EnsembleConfig(Config):
     records: int = Field(default=6, ge=2, description="moments of training that are compared")
 
 
+class BatchesConfig(Config):
+    """Mini-batches with momentum: a wide residual network under squared loss, a dense one under cross-entropy."""
+
+    samples: int = Field(default=256, ge=4, description="training images")
+    points: int = Field(default=128, ge=2, description="test images")
+    size: int = Field(default=32, ge=1, description="images of a batch")
+    steps: int = Field(default=200, ge=2, description="steps")
+    records: int = Field(default=20, ge=2, description="points of a training curve")
+    rate: float = Field(
+        default=0.25, gt=0, lt=1, description="learning rate over (1 - momentum) times the critical one of all images"
+    )
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of the heavy ball")
+    channels: tuple[int, ...] = Field(default=(8, 16, 32), min_length=2, description="of the residual network of convolutions")
+    blocks: int = Field(default=1, ge=1, description="residual blocks of it")
+    widths: tuple[int, ...] = Field(default=(64, 256, 1024), min_length=2, description="of the dense network's two hidden layers")
+    seeds: int = Field(default=2, ge=2, description="networks of each width")
+
+
 class MonteCarloConfig(Config):
     """Convergence of the Monte-Carlo kernel."""
 
@@ -67,6 +85,7 @@ class WideConfig(Config):
     )
     training: TrainingConfig = TrainingConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
+    batches: BatchesConfig = BatchesConfig()
     monte_carlo: MonteCarloConfig = MonteCarloConfig()
     ridge: float = Field(default=1e-3, gt=0, description="regulariser of the regression over the mean diagonal of the kernel")
     landmarks: int = Field(default=2000, ge=1, description="columns of the preconditioner of large regressions")

@@ -60,40 +60,43 @@ LOSSES: dict[str, Callable[[Any, Any], Any]] = {"squared": squared, "entropy": e
 
 
 def train(
-    models: Any, x: Array, y: Numbers, x_test: Array, loss: str, rate: float, momentum: float, stride: int, records: int
-) -> tuple[Any, Numbers, Numbers]:
-    """Full-batch heavy ball, all networks at once.
+    models: Any, x: Array, y: Numbers, x_test: Array, loss: str, rate: float, momentum: float, stride: int, records: int,
+    batches: Numbers | None = None,
+) -> tuple[Any, Numbers, Numbers]:  # fmt: skip
+    """Heavy ball, all networks at once, on all images or, of each step, on those that `batches` (records, stride, size) names.
 
     Returns:
         the trained networks, and their outputs (network, records + 1, n, k) at the training and the test inputs every `stride`
         steps.
     """
     numbers = (jnp.asarray(rate, x.dtype), jnp.asarray(momentum, x.dtype), jnp.asarray(stride))
-    trained, (on, off) = _train(models, x, jnp.asarray(y, x.dtype), x_test, LOSSES[loss], *numbers, records)
+    rows = None if batches is None else jnp.asarray(batches)
+    trained, (on, off) = _train(models, x, jnp.asarray(y, x.dtype), x_test, LOSSES[loss], *numbers, records, rows)
     return trained, np.asarray(on, np.float64), np.asarray(off, np.float64)
 
 
 @eqx.filter_jit
 def _train(
     models: Any, x: Array, y: Array, x_test: Array, loss: Callable[..., Any], rate: Array, momentum: Array, stride: Array,
-    records: int
+    records: int, batches: Array | None,
 ) -> tuple[Any, tuple[Array, Array]]:  # fmt: skip
     free, fixed = eqx.partition(models, eqx.is_inexact_array)
 
     def one(free: Any) -> tuple[Any, tuple[Array, Array]]:
-        gradient = jax.grad(lambda free: loss(eqx.combine(free, fixed)(x), y))
+        gradient = jax.grad(lambda free, x, y: loss(eqx.combine(free, fixed)(x), y))
 
-        def step(_: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        def step(number: Any, state: tuple[Any, Any], rows: Array | None) -> tuple[Any, Any]:
             free, v = state
-            v = jax.tree.map(lambda v, g: momentum * v - rate * g, v, gradient(free))
+            seen = (x, y) if rows is None else (x[rows[number]], y[rows[number]])
+            v = jax.tree.map(lambda v, g: momentum * v - rate * g, v, gradient(free, *seen))
             return jax.tree.map(jnp.add, free, v), v
 
-        def record(state: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], tuple[Array, Array]]:
-            state = jax.lax.fori_loop(0, stride, step, state)
+        def record(state: tuple[Any, Any], rows: Array | None) -> tuple[tuple[Any, Any], tuple[Array, Array]]:
+            state = jax.lax.fori_loop(0, stride, partial(step, rows=rows), state)
             return state, (eqx.combine(state[0], fixed)(x), eqx.combine(state[0], fixed)(x_test))
 
         start = (eqx.combine(free, fixed)(x), eqx.combine(free, fixed)(x_test))
-        (free, _), found = jax.lax.scan(record, (free, jax.tree.map(jnp.zeros_like, free)), None, records)
+        (free, _), found = jax.lax.scan(record, (free, jax.tree.map(jnp.zeros_like, free)), batches, records)
         return free, jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), start, found)
 
     trained, found = jax.lax.map(one, free)

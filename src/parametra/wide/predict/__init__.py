@@ -4,6 +4,7 @@
 | --- | --- |
 | `squared_loss` | mean and covariance of predictions under squared loss, at any times and at infinity |
 | `cross_entropy` | the same network under cross-entropy, by ODE or by exact steps of the linear model |
+| `mini_batches` | the linear model trained with the mini-batches that a network saw, under either loss |
 | `posterior` | the Bayesian posterior of the NNGP |
 | `GradientFlow`, `GradientDescent`, `HeavyBall`, `Nesterov`, `MomentumFlow` | how the network is trained |
 | `critical_learning_rates` | where gradient descent ceases to converge |
@@ -12,6 +13,8 @@ Everything is float64 on the host, whatever the kernel's precision: an eigendeco
 number is 1e8 means nothing in float32.
 """
 
+from parametra.wide.predict.batches import MiniBatches as MiniBatches
+from parametra.wide.predict.batches import mini_batches as mini_batches
 from parametra.wide.predict.crossentropy import CrossEntropy as CrossEntropy
 from parametra.wide.predict.crossentropy import cross_entropy as cross_entropy
 from parametra.wide.predict.optimisers import AbstractOptimiser as AbstractOptimiser
