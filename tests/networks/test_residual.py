@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from parametra.core.errors import UsageError
-from parametra.networks import RESNET_50, RESNET_101, Conv, GroupNorm, ResNet, WideResNet
-from parametra.weights import dihedrally_symmetric, hadamard, parametrize, symmetric
+from parametra.networks import RESNET_50, RESNET_101, Conv, GroupNorm, ResNet, WideResNet, lipschitz_bound
+from parametra.weights import AbstractKernel, AbstractWeight, dihedrally_symmetric, hadamard, parametrize, spectral, symmetric
 
 KEY = jax.random.key(0)
 
@@ -94,3 +94,29 @@ def test_what_cannot_be_is_refused():
         WideResNet.init(KEY, 17, 2)
     with pytest.raises(UsageError, match="at least 1"):
         Conv.init(KEY, 0, 3)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [lambda: WideResNet.init(KEY, 10, 1, classes=4, block="basic"), lambda: ResNet.init(KEY, (1, 1), classes=4, width=8)],
+    ids=["wide", "bottleneck"],
+)
+def test_no_direction_is_stretched_beyond_the_lipschitz_bound(network):
+    def weights(model):
+        kind = (AbstractKernel, AbstractWeight)
+        return [leaf for leaf in jax.tree.leaves(model, is_leaf=lambda x: isinstance(x, kind)) if isinstance(leaf, kind)]
+
+    free = network()
+    with pytest.raises(UsageError, match="singular values|No Lipschitz bound"):
+        lipschitz_bound(free)
+    held = parametrize(free, weights, spectral(4, (0.5, 1.0)))
+    x = jax.random.normal(KEY, (1, 16, 16, 3))
+    jacobian = jax.jacrev(lambda x: held(x[None])[0])(x[0]).reshape(4, -1)
+    assert 0 < np.linalg.norm(jacobian, 2) <= float(lipschitz_bound(held))
+
+
+def test_the_lipschitz_bound_of_a_normalisation_is_attained_without_variance():
+    norm = GroupNorm(jnp.array([1.0, 1.0, 3.0, 1.0]), jnp.zeros(4), 2)
+    jacobian = jax.jacrev(lambda x: norm(x[None])[0])(jnp.zeros((5, 4))).reshape(20, 20)
+    stretched = np.linalg.norm(jacobian, 2)
+    assert 0.9 * float(lipschitz_bound(norm)) < stretched <= 1.000001 * float(lipschitz_bound(norm))
