@@ -7,6 +7,7 @@
 | `GroupNorm` | normalisation of channels with nothing to remember |
 | `ResNet`, `WideResNet` | residual networks, over kernels of any kind |
 | `MLP` | linear layers with a pointwise nonlinearity between them |
+| `Committee` | the mean of several perceptrons |
 | `RNNCell`, `LSTMCell`, `GRUCell` | recurrent cells; `RNNCell.spectral` is the spectral RNN |
 | `LanguageModel` | words, embedding, LSTM, softmax |
 | `lipschitz_bound` | how much a network can stretch, in closed form |
@@ -15,6 +16,7 @@
 """
 
 from parametra.networks.activations import ACTIVATIONS as ACTIVATIONS
+from parametra.networks.committee import Committee as Committee
 from parametra.networks.conv import Conv as Conv
 from parametra.networks.language_model import LanguageModel as LanguageModel
 from parametra.networks.linear import Linear as Linear

@@ -33,3 +33,13 @@ def test_presets_resolve_and_their_stretches_do_not_overlap(preset):
 def test_what_cannot_be_is_refused_in_one_sentence(override, words):
     with pytest.raises(UsageError, match=words):
         STUDY.resolve("mini", [override])
+
+
+@pytest.mark.parametrize(("of", "seeds"), [("nobody", 1), ("pair", 1), ("single", 3)])
+def test_committees_need_as_many_single_networks_above_them(of, seeds):
+    networks = (
+        "[{name='single', seeds=4}, {name='pair', seeds=2, members=2, committee_of='single'}, "
+        f"{{name='judged', seeds={seeds}, members=2, committee_of='{of}'}}]"
+    )
+    with pytest.raises(UsageError, match="judged are . committees of 2"):
+        STUDY.resolve("mini", [f"networks={networks}"])

@@ -6,6 +6,7 @@
 | `EmulatorConfig`, `NETWORKS` | what a network is made of; the sizes 9x256, 5x128, 4x64 |
 | `column_dataset`, `stretch`, `ColumnDataset` | from stored fields to arrays |
 | `train`, `train_many`, `train_linear` | fit one seed, several side by side, or a linear regression |
+| `committee` | several emulators as one, the mean of their networks |
 | `predict`, `predict_vectors`, `vectors_to_fields` | a network's word on recorded columns |
 | `TimeMean` | the null closure |
 | `StochasticEmulator`, `StochasticConfig`, `train_stochastic` | noise around a network, trained by CRPS |
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from parametra.climate.emulator.climatology import TimeMean as TimeMean
+    from parametra.climate.emulator.committee import committee as committee
     from parametra.climate.emulator.config import NETWORKS as NETWORKS
     from parametra.climate.emulator.config import EmulatorConfig as EmulatorConfig
     from parametra.climate.emulator.config import StochasticConfig as StochasticConfig
@@ -57,6 +59,7 @@ else:
             "TimeMean": "climatology",
             "NETWORKS": "config",
             "EmulatorConfig": "config",
+            "committee": "committee",
             "StochasticConfig": "config",
             "ColumnDataset": "dataset",
             "column_dataset": "dataset",

@@ -12,7 +12,7 @@ from parametra.climate.emulator.limits import Limits
 from parametra.climate.emulator.scaling import InputScaling
 from parametra.climate.emulator.vectors import INPUTS, OUTPUTS, Inputs, Outputs, output_factors, size
 from parametra.core.errors import UsageError
-from parametra.networks import MLP, Linear
+from parametra.networks import MLP, Committee, Linear
 
 BLOCK = 256  # columns
 
@@ -32,7 +32,7 @@ class Emulator(eqx.Module):
     """
 
     scaling: InputScaling
-    network: MLP | Linear
+    network: MLP | Linear | Committee
     sigma_half: tuple[float, ...] = eqx.field(static=True)
     time_step: float = eqx.field(static=True)
     limits: Limits = Limits()
@@ -42,7 +42,8 @@ class Emulator(eqx.Module):
 
     def __check_init__(self):
         require_view(self.inputs)
-        layers = self.network.layers if isinstance(self.network, MLP) else (self.network,)
+        one = self.network.members[0] if isinstance(self.network, Committee) else self.network
+        layers = one.layers if isinstance(one, MLP) else (one,)
         found = layers[0].weight.shape[1], layers[-1].weight.shape[0]
         wanted = size(INPUTS, self.levels), size(OUTPUTS, self.levels)
         if found != wanted:
@@ -96,7 +97,7 @@ class Emulator(eqx.Module):
         return self.outputs(Inputs.from_vector(x)).vector()
 
 
-def _by_blocks(network: MLP | Linear, features: Float[Array, "column inputs"]) -> Float[Array, "column outputs"]:
+def _by_blocks(network: MLP | Linear | Committee, features: Float[Array, "column inputs"]) -> Float[Array, "column outputs"]:
     """The network on blocks of 256 columns where a host of a few thousand runs on a CPU.
 
     XLA gives products of this size to one core, and the activations of a block stay in its cache: a tenth less

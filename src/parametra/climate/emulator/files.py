@@ -17,7 +17,7 @@ from parametra.climate.emulator.scaling import InputScaling
 from parametra.climate.emulator.stochastic import StochasticEmulator
 from parametra.core import constants
 from parametra.core.errors import DataError
-from parametra.networks import MLP, Linear
+from parametra.networks import MLP, Committee, Linear
 from parametra.store.networks import fill_module, flatten_module, load_network, save_network
 
 FORMAT = "parametra-emulator-1"
@@ -60,7 +60,7 @@ def load_stochastic(path: Path) -> tuple[StochasticEmulator, dict[str, Any]]:
 def emulator_header(emulator: Emulator) -> dict[str, Any]:
     """Everything but the numbers of the arrays: names, units, order, formulas, architecture, limits, versions."""
     network, levels = emulator.network, emulator.levels
-    is_mlp = isinstance(network, MLP)
+    one = network.members[0] if isinstance(network, Committee) else network
     return {
         "format": FORMAT,
         "levels": levels,
@@ -74,13 +74,15 @@ def emulator_header(emulator: Emulator) -> dict[str, Any]:
             "features": "(clip(x, scaling.low, scaling.high) - scaling.mean) / scaling.scale, specific_humidity first max(., 0); "
             "clip only if options.clip; x is the view of the inputs",
             "layer": "y = matrix x + bias, matrix (outputs, inputs), activation after each but the last",
+            "members": "where architecture.members is not 0, y is the mean over networks members.0, members.1, ...",
             "outputs": "SI value = network output / factor",
             "snow_share": "clip((rain_only - T_lowest) / (rain_only - snow_only), 0, 1)",
         },
         "architecture": {
-            "kind": "mlp" if is_mlp else "linear",
-            "hidden": list(network.sizes[1:-1]) if is_mlp else [],
-            "activation": network.activation if is_mlp else "identity",
+            "kind": "mlp" if isinstance(one, MLP) else "linear",
+            "members": len(network.members) if isinstance(network, Committee) else 0,
+            "hidden": list(one.sizes[1:-1]) if isinstance(one, MLP) else [],
+            "activation": one.activation if isinstance(one, MLP) else "identity",
             "leaky_relu_slope": 0.3,
         },
         "norm": emulator.scaling.norm,
@@ -125,6 +127,8 @@ def _build(header: Mapping[str, Any]) -> Emulator:
     key = jax.random.key(0)
     if architecture["kind"] == "mlp":
         network = MLP.init(key, inputs, outputs, architecture["hidden"], architecture["activation"])
+        if members := architecture.get("members", 0):  # absent from files written before there were committees
+            network = Committee((network,) * members)
     elif architecture["kind"] == "linear":
         network = Linear.init(key, outputs, inputs)
     else:

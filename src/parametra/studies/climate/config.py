@@ -71,6 +71,10 @@ class NetworkConfig(Config):
     seeds: int = Field(default=3, ge=1, le=1000, description="how many")
     emulator: EmulatorConfig = Field(default=EmulatorConfig(), description="network and training")
     required: bool = Field(default=False, description="whether metrics.json states targets for it")
+    committee_of: str = Field(
+        default="", description="name of networks above: each of these is the mean of `members` of them, none is in two"
+    )
+    members: int = Field(default=4, ge=2, description="networks of a committee")
 
 
 class CoupledConfig(Config):
@@ -146,6 +150,18 @@ class ClimateConfig(Config):
         chunk = self.truth.chunk_hours * 3600.0 / self.host.time_step
         if abs(chunk - round(chunk)) > 1e-6 or chunk < 1:
             raise ValueError("truth.chunk_hours is not a multiple of the host's step")
+        return self
+
+    @model_validator(mode="after")
+    def _seated(self) -> "ClimateConfig":
+        for place, network in enumerate(self.networks):
+            if network.committee_of:
+                above = [one for one in self.networks[:place] if one.name == network.committee_of and not one.committee_of]
+                if not above or above[0].seeds < network.seeds * network.members:
+                    raise ValueError(
+                        f"{network.name} are {network.seeds} committees of {network.members}: committee_of must name as many "
+                        "single networks above them"
+                    )
         return self
 
     @model_validator(mode="after")

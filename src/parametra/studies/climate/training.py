@@ -10,6 +10,7 @@ from parametra.climate.emulator import (
     ColumnDataset,
     EmulatorConfig,
     column_dataset,
+    committee,
     load_emulator,
     save_emulator,
     train,
@@ -18,7 +19,7 @@ from parametra.climate.emulator import (
 from parametra.learn import EpochRecord, FitProgress
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
-from parametra.studies.climate.config import ClimateConfig
+from parametra.studies.climate.config import ClimateConfig, NetworkConfig
 from parametra.studies.climate.truth import truth_fields
 
 LINEAR = "linear"
@@ -27,7 +28,7 @@ Show = Callable[[FitProgress], None]
 
 def network_names(config: ClimateConfig) -> list[str]:
     """Every network that is trained: NAME-SEED."""
-    return [f"{network.name}-{seed}" for network in config.networks for seed in range(network.seeds)]
+    return [name for network in config.networks for name in _own(network)]
 
 
 def train_networks(run: Run) -> dict[str, Any]:
@@ -38,14 +39,17 @@ def train_networks(run: Run) -> dict[str, Any]:
     if not run.folder.network(LINEAR).exists():
         linear = train_linear(data, EmulatorConfig(), sigma, step)
         save_emulator(run.folder.network(LINEAR), linear, {"study": "climate", "preset": run.folder.preset})
-    names, done = network_names(config), 0
+    names, done = [name for network in config.networks if not network.committee_of for name in _own(network)], 0
     for network in config.networks:
         for seed in range(network.seeds):
             name = f"{network.name}-{seed}"
+            if network.committee_of:
+                _seat(run, name, network, seed)
+                continue
             train_network(run, name, data, network.emulator, seed, selection, shown(run, "train", name, done, len(names)))
             done += 1
     rows = [Metric("training columns", len(data.inputs), "1", kind="skill")]
-    return {"networks": names, "metrics": rows}
+    return {"networks": network_names(config), "metrics": rows}
 
 
 def train_network(
@@ -63,6 +67,19 @@ def train_network(
         run.folder.network(name), trained, {"study": "climate", "preset": run.folder.preset, "seed": config.seed + seed}
     )
     run.folder.log("trained", network=name, loss=history.loss[-1], selection_loss=history.selection_loss[-1])
+
+
+def _own(network: NetworkConfig) -> list[str]:
+    return [f"{network.name}-{seed}" for seed in range(network.seeds)]
+
+
+def _seat(run: Run, name: str, network: NetworkConfig, number: int) -> None:
+    """Make one committee of trained networks, unless it is there."""
+    if run.folder.network(name).exists():
+        return
+    members = [f"{network.committee_of}-{seed}" for seed in range(number * network.members, (number + 1) * network.members)]
+    whole = committee([load_emulator(run.folder.network(member))[0] for member in members])
+    save_emulator(run.folder.network(name), whole, {"study": "climate", "preset": run.folder.preset, "members": members})
 
 
 def network_function(path: Path) -> tuple[Callable[[Any], Any], int, int]:
