@@ -21,7 +21,7 @@ from scipy.optimize import brentq
 
 from parametra.core.errors import UsageError
 from parametra.dynamics.precision import in_float64
-from parametra.dynamics.systems import AbstractSystem
+from parametra.dynamics.systems import AbstractSystem, check_controls
 
 LEVELS = 9  # superstable cycles up to period 2^9: the next ones would be lost in rounding
 GRID = 601
@@ -61,11 +61,12 @@ def find_landmarks(system: AbstractSystem, control: tuple[float, float], interva
         interval: of states, in which the critical point is.
 
     Raises:
-        UsageError: another dimension, or an empty range.
+        UsageError: another dimension, several controls, or an empty range.
     """
     low, high = control
     if system.dimension != 1 or not low < high or not interval[0] < interval[1]:
         raise UsageError("Landmarks need a system of one variable, a range of controls and an interval of states, low < high.")
+    check_controls(system, 1)
     bounds = jnp.asarray(interval, float)
 
     def orbits(mu: np.ndarray | float) -> np.ndarray:
