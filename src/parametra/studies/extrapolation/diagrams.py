@@ -99,8 +99,8 @@ def _integrity(run: Run, sparse: AbstractSystem, network: AbstractSystem) -> lis
 
 
 def _prime(most: int) -> int:
-    """The greatest prime up to `most`, 1 below the first."""
-    return next((n for n in range(most, 1, -1) if all(n % k for k in range(2, int(n**0.5) + 1))), 1)
+    """The greatest prime up to `most`, 1 below 7: cycles of two, three and five are common."""
+    return next((n for n in range(most, 6, -1) if all(n % k for k in range(2, int(n**0.5) + 1))), 1)
 
 
 def _cost(family: AbstractSystem, r: np.ndarray, steps: int) -> Metric:
