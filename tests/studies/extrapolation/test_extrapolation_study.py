@@ -70,8 +70,6 @@ def test_the_stride_of_a_long_run_keeps_no_phase_of_a_short_cycle():
 
 
 def test_a_known_landmark_that_is_not_found_counts():
-    from types import SimpleNamespace
-
     from parametra.studies.extrapolation.parts import KNOWN
     from parametra.studies.extrapolation.systems import _rows
 
@@ -79,7 +77,7 @@ def test_a_known_landmark_that_is_not_found_counts():
     assert isinstance(config, ExtrapolationConfig)
     system = next(one for one in config.systems if one.name == "quartic")
     good = dict.fromkeys(KNOWN["quartic"], 1e-9)
-    rows = _rows(SimpleNamespace(config=config), system, [good, good, good | {"period3": np.nan}])
+    rows = _rows(True, system, [good, good, good | {"period3": np.nan}])
     lost = next(row for row in rows if "not found" in row.name)
     assert (lost.value, lost.passed) == (1, False)
     assert lost.source.startswith("of 12: 4 that the exact map has")

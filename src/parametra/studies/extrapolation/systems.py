@@ -57,7 +57,7 @@ def run_systems(run: Run) -> dict[str, Any]:
                 ] + [{"design": f"chosen: {selection.chosen.design.label}", "edge": None, "parameters": None}]
             plain = fit(system.baseline, data, seed=seed) if system.baseline is not None else None
             results.append(judge(system, selection.chosen, plain))
-        rows += _rows(run, system, results)
+        rows += _rows(run.config.judged, system, results)
         _write(run, system, results)
     return {"metrics": rows, "tables": tables}
 
@@ -106,12 +106,12 @@ def _mean_exponents(system: AbstractSystem, config: SystemConfig) -> np.ndarray:
     return run.exponents.reshape(len(config.targets), NEIGHBOURS).mean(axis=1)
 
 
-def _rows(run: Run, system: SystemConfig, results: list[dict[str, Any]]) -> list[Metric]:
+def _rows(judged: bool, system: SystemConfig, results: list[dict[str, Any]]) -> list[Metric]:
     rows = []
     for name in results[0]:
         value = median(np.array([one[name] for one in results]))
         plain = name.endswith(", plain")
-        target = TARGETS.get(system.name) if run.config.judged and not plain else None
+        target = TARGETS.get(system.name) if judged and not plain else None
         what = "relative error of the largest " if system.name in TARGETS else "error of "
         source = f"learned at {system.low:g} to {system.high:g}, {system.controls} controls, {len(results)} seeds, no noise"
         rows.append(Metric(f"{system.name}: {what}{name.replace('_', ' ')}", value, "1", target, "lower", "skill", source))
@@ -119,7 +119,7 @@ def _rows(run: Run, system: SystemConfig, results: list[dict[str, Any]]) -> list
         names = KNOWN[system.name]
         lost = sum(bool(np.isnan(one[name])) for one in results for name in names)
         source = f"of {len(names) * len(results)}: {len(names)} that the exact map has, {len(results)} seeds"
-        goal = 0 if run.config.judged else None
+        goal = 0 if judged else None
         rows.append(Metric(f"{system.name}: landmarks not found, of all seeds", lost, "1", goal, "lower", "skill", source))
     return rows
 
