@@ -44,3 +44,7 @@ def test_an_escaped_orbit_has_no_distance_and_shapes_must_agree():
     assert np.isnan(wasserstein(np.array([0.0, np.nan]), np.array([0.0, 1.0])))
     with pytest.raises(UsageError, match="cannot be compared"):
         wasserstein(np.zeros((3, 1)), np.zeros((3, 2)))
+    for distance in DISTANCES:
+        broken = np.where(np.arange(400)[:, None] == 3, np.nan, orbit(0))
+        assert np.isnan(distance(broken, orbit(0)))
+        assert np.isnan(distance(orbit(0), broken))

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from parametra.core.errors import UsageError
-from parametra.dynamics import Design, Map, fit, simulate
+from parametra.dynamics import Design, Map, diagram, find_landmarks, fit, follow, guard, select, simulate
 from parametra.dynamics.fitting import build, samples_of
 from parametra.dynamics.links import LINKS
 from parametra.dynamics.series import SeriesSet
@@ -114,6 +114,7 @@ def test_powers_need_a_positive_control():
     [
         ({"coefficients": "low-rank"}, "a polynomial moves with"),
         ({"powers": (1.0,)}, "raw coordinates"),
+        ({"learn_powers": True}, "raw coordinates"),
         ({"main": "network", "terms": 3}, "terms belong to the polynomial"),
         ({"degree": 0}, "greater than or equal to 1"),
         ({"nonsense": 1}, "Extra inputs"),
@@ -136,3 +137,53 @@ def test_a_control_of_two_parameters_is_learned_at_once():
     fitted = fit(Design(degree=2), data)
     with jax.enable_x64(True):
         assert fitted.family.step(jnp.array([0.3]), jnp.array([3.4, 0.1]))[0] == pytest.approx(3.4 * 0.21 + 0.1, abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def two_controls():
+    system = Map(lambda x, mu: mu[0] * x * (1 - x) + mu[1])
+    control = np.array([(a, b) for a in (2.0, 2.4, 2.8, 3.2) for b in (0.0, 0.02, 0.05)])
+    return simulate(system, control, 6, lambda rng: rng.uniform(0, 1, 1), seed=0, repeats=3)
+
+
+def test_a_family_of_two_controls_is_chosen_and_trusted_along_either(two_controls):
+    # nothing is held out along the other control, so what lies beyond the data there is far at once
+    for along, inside in ((0, [3.3, 0.02]), (1, [3.0, 0.06])):
+        selection = select([Design(degree=2), Design(degree=3)], two_controls, along=along)
+        assert selection.along == along
+        verdict = guard(
+            selection.fitted, two_controls, np.array([inside, [3.3, 0.06]]), edge=selection.edge, along=selection.along, steps=100
+        )
+        assert verdict.flags[:, 3].tolist() == [False, True]
+
+
+def test_analysis_wants_the_controls_that_a_family_was_learned_from(two_controls):
+    family = fit(Design(degree=2), two_controls).family
+    assert family.controls == 2
+    wanted = pytest.raises(UsageError, match="control of 1 number does not fit the system, whose step takes 2 numbers")
+    with wanted:
+        diagram(family, np.array([3.4, 3.6]), np.array([0.4]), burn=10, steps=3)
+    with wanted:
+        find_landmarks(family, (2.8, 4.1), (0.0, 1.0))
+    with wanted:
+        follow(family, np.array([0.6]), 2.8, (2.5, 3.4))
+
+
+def test_powers_of_the_state_are_learned():
+    # x = mu^1.5 y with y' = cos(y), as above, with the scale of the prediction given and that of the state found
+    start = np.random.default_rng(0).uniform(0, 1, 30)
+    series = tuple(np.array([[mu**1.5 * y], [mu**1.5 * np.cos(y)]]) for mu in (1.0, 2.0, 3.0) for y in start)
+    data = SeriesSet(series, np.repeat([1.0, 2.0, 3.0], 30))
+    design = Design(
+        main="network", hidden=(4,), coefficients="constant", powers=(1.0,), out_powers=(1.5,), learn_powers=True, steps=60
+    )
+    fitted = fit(design, data)
+    assert float(fitted.family.scaling.powers[0]) == pytest.approx(1.5, abs=1e-3)
+    assert float(fitted.family.scaling.out_powers[0]) == 1.5
+    assert fitted.parameters == fit(design.model_copy(update={"learn_powers": False}), data).parameters + 1
+
+
+def test_powers_that_are_learned_need_a_positive_control_too():
+    data = SeriesSet(SERIES, np.array([-1.0, 1.0, 2.0, 3.0]))
+    with pytest.raises(UsageError, match="positive control"):
+        fit(Design(main="network", learn_powers=True), data)

@@ -1,4 +1,8 @@
+from dataclasses import replace
+
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -67,21 +71,55 @@ def test_shooting_removes_the_bias_that_noise_gives_a_one_step_fit(noisy):
     assert many.error * spread == pytest.approx(0.01, rel=0.15)  # what is left is the noise, less the fitted initial states
 
 
-def test_the_bound_is_the_spread_of_repeated_fits(noisy, series_with):
+def test_the_bound_is_that_of_the_two_coefficients_written_out(noisy):
+    """x' = r (a x - b x^2): the inverse Fisher information of a and b at the truth, initial states eliminated, in NumPy alone."""
+    design, noise, step = SPARSE.model_copy(update={"loss": "shooting"}), 0.01, 1e-6
+
+    def orbit(x, a, b, r, steps):
+        path = []
+        for _ in range(steps):
+            path.append(x)
+            x = r * (a * x - b * x * x)
+        return np.array(path)
+
+    information = np.zeros((2, 2))
+    fitted = fit(design, noisy)
+    for series, r, start in zip(noisy.series, noisy.known[:, 0], fitted.starts[:, 0], strict=True):
+        length = len(series)
+        at = lambda x, a, b, r=r, n=length: orbit(x, a, b, r, n)
+        by_theta = np.stack(
+            [at(start, 1 + step, 1) - at(start, 1 - step, 1), at(start, 1, 1 + step) - at(start, 1, 1 - step)], axis=1
+        ) / (2 * step)
+        by_start = at(start + step, 1, 1) - at(start - step, 1, 1)
+        by_start /= np.linalg.norm(by_start)
+        by_theta -= np.outer(by_start, by_start @ by_theta)
+        information += by_theta.T @ by_theta
+    expected = noise * np.sqrt(np.diag(np.linalg.inv(information)))
+    bound = np.sqrt(np.diag(covariance(fitted, noisy, noise / np.concatenate(noisy.series).std())))
+    assert_allclose(bound, expected, rtol=0.03)  # at the fitted coefficients, which are off by a few of these
+
+
+def test_repeated_fits_spread_as_the_bound_says(series_with):
     design = SPARSE.model_copy(update={"loss": "shooting"})
-    fits = [fit(design, series_with(0.01, seed, controls=15, repeats=8)) for seed in range(10)]
-    right = [f for f in fits if f.mask[1, 0, 1] and f.mask[1, 0, 2]]
-    values = np.array([np.asarray(f.family.readout)[1, 0, 1:3] for f in right])
-    bound = np.sqrt(np.diag(covariance(right[0], noisy, 0.01 / np.concatenate(noisy.series).std())))
-    assert len(right) >= 8
-    assert_allclose(values.std(axis=0), bound, rtol=0.8)  # a standard deviation of ten draws
+    off, bounds = [], []
+    for seed in range(12):
+        data = series_with(0.01, seed, controls=15, repeats=8)
+        fitted = fit(design, data)
+        if fitted.mask[1, 0, 1] and fitted.mask[1, 0, 2]:
+            off.append(np.asarray(fitted.family.readout)[1, 0, 1:3] - [1.0, -1.0])
+            bounds.append(np.sqrt(np.diag(covariance(fitted, data, 0.01 / np.concatenate(data.series).std()))))
+    assert len(off) >= 10
+    scatter = np.sqrt(np.mean((np.array(off) / bounds) ** 2, axis=0))
+    assert np.all((scatter > 0.6) & (scatter < 1.5))  # chi-squared with ten degrees of freedom, 1 percent either side
 
 
 def test_initial_states_are_found_and_escapes_are_dear(clean):
     fitted = fit(SPARSE, clean)
     with jax.enable_x64(True):
         seen = observed(clean)
-        assert float(orbit_error(fitted.family, seen).sum()) < 1e-18
+        squares, escaped = orbit_error(fitted.family, seen)
+        assert float(squares.sum()) < 1e-18
+        assert not escaped.any()
         moved = seen._replace(control=seen.control + 3.0)  # r near 6: every orbit leaves
         assert float(np.abs(orbit_residuals(fitted.family, moved.states[:, 0], moved)).max()) >= 10.0
 
@@ -114,3 +152,18 @@ def test_the_simplest_within_one_standard_error_is_preferred_then_the_one_that_f
     rows = ((7, 1.0, 0.1), (3, 1.03, 0.3), (3, 1.04, 0.2), (2, 1.2, 0.1))
     ranked = [Ranked(SPARSE.model_copy(update={"terms": n}), error, 0.1, n, inside) for n, error, inside in rows]
     assert [(one.parameters, one.inside) for one in prefer_simple(ranked)] == [(3, 0.2), (7, 0.1), (3, 0.3), (2, 0.1)]
+
+
+def test_a_candidate_whose_orbits_escape_is_refused(clean, monkeypatch):
+    def steep(design, data, **keywords):
+        fitted = fit(design, data, keep=keywords["keep"])
+        with jax.enable_x64(True):
+            family = eqx.tree_at(lambda f: f.readout, fitted.family, jnp.full_like(fitted.family.readout, 1e6))
+            squares, escaped = orbit_error(family, observed(data, ~keywords["keep"]))
+        assert np.isfinite(squares).all()  # what says that an orbit escaped is no large number
+        assert np.asarray(escaped).tolist() == (~keywords["keep"]).tolist()  # series without weight do not count
+        return replace(fitted, family=family)
+
+    monkeypatch.setattr("parametra.dynamics.selection.fit", steep)
+    with pytest.raises(UsageError, match="10 of 10 orbits escape from the held-out series"):
+        select([Design(degree=2)], clean)

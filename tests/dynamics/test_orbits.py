@@ -59,3 +59,24 @@ def test_shapes_that_do_not_fit_are_refused(control, start):
         diagram(LOGISTIC, control, start, burn=0, steps=1)
     with pytest.raises(UsageError, match="multiple of every"):
         diagram(LOGISTIC, np.zeros(1), np.zeros(1), burn=0, steps=3, every=2)
+
+
+def test_one_singular_step_is_not_all_that_an_exponent_says():
+    spectrum = lyapunov_spectrum(LOGISTIC, np.array([4.0]), np.array([0.5]), burn=10, steps=100)  # 0.5, 1, 0, 0, ...
+    assert spectrum[0, 0] == pytest.approx(np.log(4.0), abs=1e-12)  # the slope at 0
+    # in two variables the column that vanishes starts again across the other
+    system = Map(lambda x, mu: jnp.stack([mu[0] * x[0] * (1.0 - x[0]), 0.5 * x[1]]), dimension=2)
+    both = lyapunov_spectrum(system, np.array([4.0]), np.array([0.5, 0.3]), burn=10, steps=100)
+    assert_allclose(both[0], np.log([4.0, 0.5]), atol=1e-12)
+
+
+def test_single_numbers_are_one_orbit():
+    run = diagram(LOGISTIC, 3.9, 0.4, burn=1, steps=2)
+    assert_allclose(run.states, diagram(LOGISTIC, np.array([3.9]), np.array([0.4]), burn=1, steps=2).states)
+    with pytest.raises(UsageError, match="steps >= 1"):
+        lyapunov_spectrum(LOGISTIC, 3.9, 0.4, burn=0, steps=0)
+
+
+def test_a_control_of_another_size_is_refused():
+    with pytest.raises(UsageError, match="control of 2 numbers does not fit the system.*Remedy"):
+        diagram(LOGISTIC, np.array([[3.4, 3.6]]), np.array([0.4]), burn=1, steps=2)

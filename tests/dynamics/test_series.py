@@ -89,7 +89,7 @@ def test_a_column_can_tell_series_of_one_control_apart(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "match"),
-    [("r,x\n1,a\n1,2\n", "not a number"), ("x\n1\n", 'no column "r"'), ("", 'no column "r"'), ("r,x\n1\n2\n", "not a number")],
+    [("r,x\n1,a\n1,2\n", "not a number"), ("x\n1\n", 'no column "r"'), ("", 'no column "r"'), ("r,x\n1\n2\n", "row 1: 1 cells")],
 )
 def test_a_file_that_is_something_else_is_refused(tmp_path, text, match):
     (tmp_path / "bad.csv").write_text(text)
@@ -97,3 +97,55 @@ def test_a_file_that_is_something_else_is_refused(tmp_path, text, match):
         read_csv(tmp_path / "bad.csv", control="r")
     with pytest.raises(DataError, match="does not exist"):
         read_csv(tmp_path / "absent.csv", control="r")
+
+
+def test_states_that_differ_in_one_number_are_not_the_same_constant():
+    data = SeriesSet((np.tile([0.0, 1.0], (4, 1)), np.tile([0.0, 2.0], (4, 1))), R[:2])
+    assert data.dimension == 2
+
+
+def test_an_edge_can_lie_at_the_lower_end_and_along_a_control_that_there_is():
+    data = SeriesSet(series(), R)
+    assert data.edge(0.25, side="low").tolist() == [True, False, False, False]
+    with pytest.raises(UsageError, match="no control 5: the series have 1"):
+        data.edge(0.25, along=5)
+
+
+def written(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "runs.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_rows_of_several_series_may_alternate_where_a_column_tells_them_apart(tmp_path):
+    path = written(tmp_path, "run,r,x\na,1,0.1\nb,2,0.3\na,1,0.2\nb,2,0.5\n")
+    data = read_csv(path, control="r", series="run")
+    assert [one.ravel().tolist() for one in data.series] == [[0.1, 0.2], [0.3, 0.5]]
+    with pytest.raises(DataError, match='row at "r" 1 stands alone.*alternate.*series=NAME'):
+        read_csv(path, control="r", states=["x"])
+
+
+def test_the_time_step_comes_from_the_file_or_from_the_caller(tmp_path):
+    path = written(tmp_path, "t,r,x\n0,1,0.1\n0.5,1,0.2\n0,2,0.3\n0.5,2,0.5\n1.0,2,0.6\n")
+    data = read_csv(path, control="r", time="t")
+    assert data.time_step == 0.5
+    assert data.dimension == 1
+    assert read_csv(path, control="r", states=["x"], time_step=0.1).time_step == 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "keywords", "match"),
+    [
+        ("run,r,x\na,1,0.1\na,2,0.2\n", {"series": "run"}, '"r" moves from 1 to 2 within a series.*Remedy'),
+        ("r,x,x\n1,0.1,0.2\n1,0.3,0.4\n", {}, "several columns of one name: x"),
+        ("r,x\n1,0.1,7\n1,0.3\n", {}, "row 1: 3 cells below 2 names"),
+        ("t,r,x\n0,1,0.1\n1,1,0.2\n", {}, '"t" looks like time.*time="t"'),
+        ("t,r,x\n0,1,0.1\n1,1,0.2\n3,1,0.3\n", {"time": "t"}, "not in equal steps forward: 1 to 2"),
+        ("t,r,x\n0,1,0.1\n1,1,0.2\n0,1,0.3\n1,1,0.4\n", {"time": "t"}, "not in equal steps.*tells series apart"),
+        ("r,x\n1,0.1 \u00e9\n", {}, "no CSV file in UTF-8"),
+    ],
+)
+def test_a_file_that_would_be_misread_is_refused(tmp_path, text, keywords, match):
+    path = written(tmp_path, text, "latin-1")
+    with pytest.raises(DataError, match=match):
+        read_csv(path, control="r", **keywords)

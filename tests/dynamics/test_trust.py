@@ -60,3 +60,31 @@ def test_an_unknown_control_needs_a_law_that_is_affine_in_it(clean):
         discover(clean, Design(degree=2, coefficients="powers"))
     with pytest.raises(DataError, match="one value of the control|nothing to learn"):
         discover(SeriesSet((np.ones(4), np.ones(4), np.ones(4)), None), Design(degree=2))
+
+
+def test_a_control_below_the_data_is_far_when_the_edge_is_above_them(clean):
+    right, edge = terms(clean, 2), np.array([[3.4], [3.5]])
+    verdict = guard([right, right], clean, np.array([2.0, 2.79, 2.8, 3.6]), edge=edge, draws=0, steps=100)
+    assert verdict.flags[:, 3].tolist() == [True, True, False, False]
+    low = guard([right, right], clean, np.array([2.7, 2.8, 3.6]), edge=np.array([[2.8], [2.9]]), draws=0, steps=100)
+    assert low.flags[:, 3].tolist() == [False, False, True]
+    with pytest.raises(UsageError, match="edge must hold some"):
+        guard([right, right], clean, R, edge=np.array([[9.0]]), draws=0, steps=10)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_no_control_is_made_up_where_one_law_explains_all(noise):
+    rng = np.random.default_rng(1)
+    series = []
+    for _ in range(6):
+        path = [rng.uniform(0.1, 0.9)]
+        for _ in range(7):
+            path.append(3.1 * path[-1] * (1 - path[-1]))
+        series.append(np.array(path) + noise * rng.standard_normal(8))
+    with pytest.raises(UsageError, match="one law explains all series.*Remedy"):
+        discover(SeriesSet(tuple(series), None), Design(degree=2))
+
+
+def test_a_control_is_found_in_spite_of_noise(noisy):
+    found = discover(SeriesSet(noisy.series, None), Design(degree=2))
+    assert affine_r2(found.control, noisy.known[:, 0]) > 0.9

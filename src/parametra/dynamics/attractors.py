@@ -1,4 +1,7 @@
-"""Distances between attractors: of their distributions, of their shape in state space, of their spectra. NumPy only."""
+"""Distances between attractors: of their distributions, of their shape in state space, of their spectra. NumPy only.
+
+An orbit that escaped has values that are not finite; its distance from any other is NaN.
+"""
 
 import numpy as np
 from scipy.stats import wasserstein_distance
@@ -7,9 +10,9 @@ from parametra.core.errors import UsageError
 
 
 def wasserstein(first: np.ndarray, second: np.ndarray) -> float:
-    """Mean over state variables of the Wasserstein-1 distance of two orbits (steps, state); NaN if one has a value not finite."""
+    """Mean over state variables of the Wasserstein-1 distance of two orbits (steps, state)."""
     a, b = _orbits(first, second)
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+    if not _finite(a, b):
         return float("nan")
     return float(np.mean([wasserstein_distance(a[:, i], b[:, i]) for i in range(a.shape[1])]))
 
@@ -20,6 +23,8 @@ def hellinger(first: np.ndarray, second: np.ndarray, bins: int = 100, limits: tu
     Values outside the limits fall into the outermost bins, so that an excursion counts. 0 for equal, 1 for disjoint.
     """
     a, b = _orbits(first, second)
+    if not _finite(a, b):
+        return float("nan")
     distances = []
     for i in range(a.shape[1]):
         low, high = limits or (a[:, i].min(), a[:, i].max())
@@ -35,6 +40,8 @@ def state_space_divergence(first: np.ndarray, second: np.ndarray, bins: int = 30
     Source: Koppe, Toutounji, Kirsch, Lis & Durstewitz (2019, PLoS Comput. Biol. 15, e1007263), D_stsp by binning.
     """
     a, b = _orbits(first, second)
+    if not _finite(a, b):
+        return float("nan")
     low, high = a.min(axis=0), a.max(axis=0)
     width = np.where(high > low, high - low, 1.0) / bins
     boxes = [np.clip(np.floor((x - low) / width), -1, bins).astype(np.int64) for x in (a, b)]
@@ -52,6 +59,8 @@ def spectrum_hellinger(first: np.ndarray, second: np.ndarray, smooth: int = 5) -
     Source: Mikhaeil, Monfared & Durstewitz (2022, NeurIPS), D_H. Orbits of different length are cut to the shorter.
     """
     a, b = _orbits(first, second)
+    if not _finite(a, b):
+        return float("nan")
     length = min(len(a), len(b))
     kernel = np.ones(smooth) / smooth
     distances = []
@@ -62,6 +71,10 @@ def spectrum_hellinger(first: np.ndarray, second: np.ndarray, smooth: int = 5) -
             powers.append(power / power.sum() if power.sum() > 0 else np.full(len(power), 1.0 / len(power)))
         distances.append(np.sqrt(max(0.0, 1.0 - np.sum(np.sqrt(powers[0] * powers[1])))))
     return float(np.mean(distances))
+
+
+def _finite(first: np.ndarray, second: np.ndarray) -> bool:
+    return bool(np.isfinite(first).all() and np.isfinite(second).all())
 
 
 def _orbits(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

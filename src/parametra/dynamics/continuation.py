@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from parametra.core.errors import UsageError
 from parametra.dynamics.precision import in_float64
-from parametra.dynamics.systems import AbstractSystem
+from parametra.dynamics.systems import AbstractSystem, check_controls
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,11 @@ def follow(
         most: points at most.
 
     Raises:
-        UsageError: no cycle near the guess, or a range that does not hold the start.
+        UsageError: no cycle near the guess, a range that does not hold the start, or several controls.
     """
     if not until[0] <= control <= until[1] or step <= 0 or period < 1:
         raise UsageError(f"Need {until[0]} <= control <= {until[1]}, a positive step and a period of at least 1.")
+    check_controls(system, 1)
     point = np.append(np.atleast_1d(np.asarray(state, np.float64)), control)
     flat = np.zeros(len(point))
     flat[-1] = 1.0

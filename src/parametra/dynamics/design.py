@@ -30,7 +30,7 @@ class Design(Config):
     free: bool = Field(default=True, description="whether shooting finds the initial states, too")
     powers: tuple[float, ...] = Field(default=(), description="of the control, that scale the state; one, or one per variable")
     out_powers: tuple[float, ...] = Field(default=(), description="the same for what is predicted")
-    learn_powers: bool = Field(default=False, description="whether training moves the powers")
+    learn_powers: bool = Field(default=False, description="whether training moves `powers`; `out_powers` stay")
     ridge: float = Field(default=1e-12, ge=0.0, le=1.0, description="penalty on the last layer, relative to the mean square")
     adam: int = Field(default=0, ge=0, le=100_000, description="steps of Adam before Levenberg-Marquardt")
     steps: int = Field(default=60, ge=1, le=10_000, description="most steps of Levenberg-Marquardt")
@@ -44,7 +44,7 @@ class Design(Config):
             raise ValueError('a tail belongs to a network with one hidden layer, that varies in its "last" one')
         if self.main == "network" and self.terms:
             raise ValueError("terms belong to the polynomial library, not to a network")
-        if self.main == "polynomial" and (self.powers or self.out_powers):
+        if self.main == "polynomial" and (self.powers or self.out_powers or self.learn_powers):
             raise ValueError("the polynomial library works in raw coordinates, without powers")
         return self
 

@@ -37,6 +37,11 @@ class Family(AbstractSystem):
     dimension: int = eqx.field(static=True)
     time_step: float = eqx.field(static=True, default=1.0)
 
+    @property
+    def controls(self) -> int:
+        """Numbers in a control, those of the series that it was learned from."""
+        return self.scaling.mid.shape[-1]
+
     def at(self, control: Control) -> Callable[[State], State]:
         """The step at one control, with theta(mu) computed once."""
         moving, body = self._theta(control)

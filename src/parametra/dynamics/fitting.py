@@ -176,7 +176,7 @@ def build(design: Design, samples: Samples, key: jax.Array, time_step: float = 1
         body_key, inputs, design.hidden, design.activation, design.tail
     )  # fmt: skip
     raw = design.main == "polynomial"
-    scaling = scaling_of(x, z, control, design.powers, design.out_powers, raw)
+    scaling = scaling_of(x, z, control, design.powers, design.out_powers, raw=raw, learned=design.learn_powers)
     directions = _directions(body, coefficients.count, direction_key) if design.varies == "all" else None
     readout = jnp.zeros((1 + coefficients.count, z.shape[1], body.count))
     family = Family(body, directions, readout, coefficients, scaling, LINKS[design.link], x.shape[1], time_step)

@@ -21,11 +21,13 @@ from scipy.optimize import brentq
 
 from parametra.core.errors import UsageError
 from parametra.dynamics.precision import in_float64
-from parametra.dynamics.systems import AbstractSystem
+from parametra.dynamics.systems import AbstractSystem, check_controls
 
 LEVELS = 9  # superstable cycles up to period 2^9: the next ones would be lost in rounding
 GRID = 601
 NAMES = ("accumulation", "period3", "band_merging", "crisis")
+ESCAPED = 1e3  # images of the critical point beyond it close nothing
+ASIDE = (0.0, 0.01, -0.01, 0.03, -0.03)  # starts of Newton's method beside the critical point, in units of the interval
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,12 @@ def find_landmarks(system: AbstractSystem, control: tuple[float, float], interva
         interval: of states, in which the critical point is.
 
     Raises:
-        UsageError: another dimension, or an empty range.
+        UsageError: another dimension, several controls, or an empty range.
     """
     low, high = control
     if system.dimension != 1 or not low < high or not interval[0] < interval[1]:
         raise UsageError("Landmarks need a system of one variable, a range of controls and an interval of states, low < high.")
+    check_controls(system, 1)
     bounds = jnp.asarray(interval, float)
 
     def orbits(mu: np.ndarray | float) -> np.ndarray:
@@ -74,13 +77,13 @@ def find_landmarks(system: AbstractSystem, control: tuple[float, float], interva
     superstable = _cascade(orbits, grid, seen)
     accumulation, delta = _limit(superstable)
     after = grid > (accumulation if np.isfinite(accumulation) else np.inf)
-    merging = _first_root(orbits, lambda x: x[:, 4] - x[:, 3], grid[after], seen[after])
+    merging = _first_meeting(orbits, 4, 3, grid[after], seen[after])
     beyond = grid > (merging if np.isfinite(merging) else np.inf)
-    crisis = _first_root(orbits, lambda x: x[:, 3] - x[:, 2], grid[beyond], seen[beyond])
-    closing = _first_root(orbits, lambda x: x[:, 3] - x[:, 0], grid[beyond], seen[beyond])
+    crisis = _first_meeting(orbits, 3, 2, grid[beyond], seen[beyond])
+    closing = _first_meeting(orbits, 3, 0, grid[beyond], seen[beyond])
     period3 = float("nan")
     if np.isfinite(closing):
-        period3 = _tangent(system, float(orbits(closing)[0, 0]), closing, low, high)
+        period3 = _tangent(system, float(orbits(closing)[0, 0]), closing, control, interval)
     return Landmarks(tuple(superstable), accumulation, period3, merging, crisis, delta)
 
 
@@ -122,7 +125,7 @@ def _cascade(orbits: Orbits, grid: np.ndarray, seen: np.ndarray) -> list[float]:
     found: list[float] = []
     for level in (1, 2, 3):
         start = grid > (found[-1] if found else -np.inf)
-        root = _first_root(orbits, _closes(level), grid[start], seen[start], _proper(level))
+        root = _first_meeting(orbits, 2**level, 0, grid[start], seen[start], _proper(level))
         if np.isfinite(root):
             found.append(root)
         if len(found) == 2:
@@ -133,15 +136,12 @@ def _cascade(orbits: Orbits, grid: np.ndarray, seen: np.ndarray) -> list[float]:
         gap = found[-1] - found[-2]
         ratio = (found[-2] - found[-3]) / gap if len(found) > 2 else 4.669
         near = found[-1] + gap / ratio * np.linspace(0.5, 1.5, 41)
-        root = _first_root(orbits, _closes(higher), near, np.concatenate([orbits(mu) for mu in near]), _proper(higher))
+        images = np.concatenate([orbits(mu) for mu in near])
+        root = _first_meeting(orbits, 2**higher, 0, near, images, _proper(higher))
         if not np.isfinite(root):
             break
         found.append(root)
     return found
-
-
-def _closes(level: int) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda x: x[:, 2**level] - x[:, 0]
 
 
 def _proper(level: int) -> Callable[[np.ndarray], bool]:
@@ -149,18 +149,22 @@ def _proper(level: int) -> Callable[[np.ndarray], bool]:
     return lambda x: bool(abs(x[0, 2 ** (level - 1)] - x[0, 0]) > 1e-9)
 
 
-def _first_root(
-    orbits: Orbits, function: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, seen: np.ndarray,
+def _first_meeting(
+    orbits: Orbits, later: int, earlier: int, grid: np.ndarray, seen: np.ndarray,
     accept: Callable[[np.ndarray], bool] = lambda _: True,
 ) -> float:  # fmt: skip
-    """The first control on `grid` where the function of the critical orbit changes sign, by Brent's method; NaN if none."""
-    values = function(seen) if len(seen) else np.zeros(0)
-    for index in np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0):
-        if max(abs(values[index]), abs(values[index + 1])) > 1e3:
-            continue  # an escape, not a root
-        value = lambda mu: float(function(orbits(mu))[0])
-        found = brentq(value, grid[index], grid[index + 1], xtol=1e-15, rtol=np.float64(1e-15))
-        root = float(np.asarray(found))
+    """The first control in the range of `grid` where two images of the critical point are one, by Brent's method; NaN if none."""
+    gaps = seen[:, later] - seen[:, earlier]
+    held = np.abs(seen[:, later]) > ESCAPED  # two images of an escaped orbit are held at one value
+    hits = np.flatnonzero((gaps == 0) & ~held)  # Brent's method needs a change of sign; a round control may be the root itself
+    changes = np.flatnonzero(gaps[:-1] * gaps[1:] < 0)
+    for index in np.sort(np.concatenate([hits, changes])):
+        root = float(grid[index])
+        if gaps[index] != 0:
+            if max(abs(gaps[index]), abs(gaps[index + 1])) > ESCAPED:
+                continue
+            gap = lambda mu: float(np.subtract(*orbits(mu)[0, [later, earlier]]))
+            root = float(np.asarray(brentq(gap, grid[index], grid[index + 1], xtol=1e-15, rtol=np.float64(1e-15))))
         if accept(orbits(root)):
             return root
     return float("nan")
@@ -174,17 +178,27 @@ def _limit(values: list[float]) -> tuple[float, float]:
     return c - (c - b) ** 2 / ((c - b) - (b - a)), (b - a) / (c - b)
 
 
-def _tangent(system: AbstractSystem, x: float, mu: float, low: float, high: float) -> float:
-    """The tangent bifurcation of period 3 near a superstable cycle of period 3; NaN if Newton's method finds none."""
-    point, converged = _tangent_point(system, jnp.asarray([x, mu]))
-    state, control = (float(value) for value in point)
-    return (
-        control if converged and low < control < mu and np.isfinite(state) and mu - control < 0.1 * (high - low) else float("nan")
-    )
+def _tangent(
+    system: AbstractSystem, x: float, mu: float, control: tuple[float, float], interval: tuple[float, float]
+) -> float:  # fmt: skip
+    """The tangent bifurcation of period 3 below a superstable cycle of period 3 at (x, mu); NaN if Newton's method finds none.
+
+    At the critical point of a maximum of higher order than two the equations are singular, so it also starts beside it.
+    """
+    (low, high), width = control, interval[1] - interval[0]
+    for aside in ASIDE:
+        point, converged, moves = _tangent_point(system, jnp.asarray([x + aside * width, mu]))
+        state, found = (float(value) for value in point)
+        near = low < found < mu and mu - found < 0.1 * (high - low)
+        if converged and near and np.isfinite(state) and float(moves) > 1e-6 * width:
+            return found
+    return float("nan")
 
 
 @eqx.filter_jit
-def _tangent_point(system: AbstractSystem, guess: Array) -> tuple[Array, Array]:
+def _tangent_point(system: AbstractSystem, guess: Array) -> tuple[Array, Array, Array]:
+    """(state and control, whether they solve the equations, how far one step moves the state: no fixed point has period 3)."""
+
     def conditions(point: Array, args: None) -> Array:
         step = system.at(point[1:])
         thrice = lambda x: step(step(step(x)))
@@ -193,4 +207,5 @@ def _tangent_point(system: AbstractSystem, guess: Array) -> tuple[Array, Array]:
 
     solver = optx.Dogleg(rtol=1e-13, atol=1e-14)
     found = optx.root_find(conditions, solver, guess, options={"jac": "fwd"}, max_steps=100, throw=False).value
-    return found, jnp.max(jnp.abs(conditions(found, None))) < 1e-9
+    moves = jnp.abs(system.step(found[:1], found[1:]) - found[:1])[0]
+    return found, jnp.max(jnp.abs(conditions(found, None))) < 1e-9, moves

@@ -21,6 +21,9 @@ from parametra.dynamics.one_step import Samples, solve_readout
 from parametra.dynamics.precision import in_float64
 from parametra.dynamics.series import SeriesSet
 
+CLEARLY = 6.0  # times what noise would give: an observation error enters two steps, so its residuals are not independent
+EXACT = 1e-20  # share of the variance below which a law is exact
+
 
 class Discovered(NamedTuple):
     """The learned control and the family over it.
@@ -48,7 +51,7 @@ def discover(data: SeriesSet, design: Design, *, seed: int = 0, steps: int = 100
         steps: most steps of Levenberg-Marquardt for the numbers.
 
     Raises:
-        UsageError: fewer than three series, another dependence than affine, or series that all follow one law.
+        UsageError: fewer than three series, another dependence than affine, or series that one law explains as well.
     """
     if len(data.series) < 3 or design.coefficients != "affine":
         raise UsageError(
@@ -65,13 +68,42 @@ def discover(data: SeriesSet, design: Design, *, seed: int = 0, steps: int = 100
     _, _, numbers = data.pairs() if design.link != "tendency" else (None, None, _numbers(data))
     ridge = jnp.asarray(max(design.ridge, SMALLEST_RIDGE))
     found = np.asarray(_best_numbers(family, samples, jnp.asarray(numbers), jnp.asarray(start), ridge, steps))
-    if not np.isfinite(found).all() or found.std() < 1e-12:
-        raise UsageError("No control was found: all series follow one law, or the fit diverged. Remedy: a richer main network.")
-    control = (found - found.mean()) / found.std()
+    spread = found.std()
+    control = (found - found.mean()) / (spread or 1.0)
+    if not np.isfinite(control).all() or not spread > 0 or not _explains(family, samples, np.asarray(numbers), control):
+        raise UsageError(
+            "No control was found: one law explains all series as well as a law with a number for each. Likely cause: the series "
+            "were taken at one control, or noise hides what sets them apart. Remedy: series further apart, or longer ones."
+        )
     means = np.array([one.mean() for one in data.series])
     control = control * (np.sign(np.corrcoef(control, means)[0, 1]) or 1.0)
     known = data.with_control(control)
     return Discovered(control, fit(design, known, seed=seed), known)
+
+
+def _explains(family: Family, samples: Samples, numbers: np.ndarray, control: np.ndarray) -> bool:
+    """Whether the numbers (series,) lower the residual of one common law by clearly more than they lower that of noise.
+
+    For a law linear in f features and S series they are a matrix of rank one among S x f, which takes from normal noise at most
+    about (sqrt(S) + sqrt(f))^2 variances: the square of the largest singular value of a random matrix.
+    Source: Davidson & Szarek (2001), Local operator theory, random matrices and Banach spaces, theorem II.13.
+    """
+    x, z, _, _ = samples
+    blank = jnp.zeros((len(x), 1))
+    features = np.asarray(jax.vmap(family.features)(x, blank))[:, 0]
+    targets = np.asarray(z)
+    one = _residual(features, targets)
+    many = _residual(np.concatenate([features, control[numbers][:, None] * features], axis=1), targets)
+    free, states = features.shape[1], targets.shape[1]
+    left = max(1, targets.size - 2 * free * states - len(control))
+    noise = many / left
+    if one <= EXACT * float(np.sum((targets - targets.mean(axis=0)) ** 2)):  # rounding, which is no noise
+        return False
+    return bool(one - many > CLEARLY * (np.sqrt(len(control)) + np.sqrt(free * states)) ** 2 * noise)
+
+
+def _residual(columns: np.ndarray, targets: np.ndarray) -> float:
+    return float(np.sum((targets - columns @ np.linalg.lstsq(columns, targets, rcond=None)[0]) ** 2))
 
 
 def affine_r2(found: np.ndarray, true: np.ndarray) -> float:

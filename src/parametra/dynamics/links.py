@@ -84,7 +84,10 @@ class Tendency(AbstractLink):
         return runge_kutta(predict, state, time_step)
 
     def targets(self, series: np.ndarray, time_step: float) -> tuple[np.ndarray, np.ndarray]:
-        """Central differences of sixth order: a start for the fit through the solver; UsageError below seven states."""
+        """Central differences of sixth order, which noise spoils; UsageError below seven states.
+
+        A one-step fit stops there; the loss "shooting" goes on through the stepping.
+        """
         if len(series) < 7:
             raise UsageError(f'The link "tendency" needs series of seven states or more, found {len(series)}.')
         n = len(series)

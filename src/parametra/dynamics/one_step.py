@@ -23,7 +23,7 @@ Samples = tuple[
 
 
 def inner(family: Family, learn_powers: bool = False) -> PyTree:
-    """A tree of booleans like `family`: which arrays a one-step fit trains besides the readout."""
+    """A tree of booleans like `family`: which arrays a fit trains besides the readout."""
     spec = jax.tree.map(lambda _: False, family)
     trained = jax.tree.map(eqx.is_inexact_array, (family.body, family.directions, family.coefficients))
     where = lambda f: (f.body, f.directions, f.coefficients)

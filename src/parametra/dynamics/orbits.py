@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from parametra.core.errors import UsageError
 from parametra.dynamics.precision import in_float64
-from parametra.dynamics.systems import AbstractSystem
+from parametra.dynamics.systems import AbstractSystem, check_controls
 
 TINY = 1e-300
 
@@ -33,13 +33,20 @@ class Diagram(NamedTuple):
 
 @in_float64
 def diagram(
-    system: AbstractSystem, control: np.ndarray, start: np.ndarray, *, burn: int, steps: int, bound: float = 1e6, every: int = 1
+    system: AbstractSystem,
+    control: np.ndarray | float,
+    start: np.ndarray | float,
+    *,
+    burn: int,
+    steps: int,
+    bound: float = 1e6,
+    every: int = 1,
 ) -> Diagram:
     """Orbits of `steps` states after `burn`, and the mean growth of a tangent vector along them.
 
     Args:
         system: exact or learned.
-        control: (orbit,) or (orbit, control).
+        control: (orbit,) or (orbit, control); a number is one orbit.
         start: (state,) for all, or (orbit, state).
         burn: steps before anything is kept.
         steps: steps that count for the exponent.
@@ -59,13 +66,15 @@ def diagram(
 
 @in_float64
 def lyapunov_spectrum(
-    system: AbstractSystem, control: np.ndarray, start: np.ndarray, *, burn: int, steps: int, bound: float = 1e6
+    system: AbstractSystem, control: np.ndarray | float, start: np.ndarray | float, *, burn: int, steps: int, bound: float = 1e6
 ) -> np.ndarray:
     """(orbit, state) Lyapunov exponents per unit of time, largest first, by a QR decomposition after every step.
 
     Source: Benettin, Galgani, Giorgilli & Strelcyn (1980, Meccanica 15, 9). NaN for an orbit that escaped; see `diagram`.
     """
     controls, starts = _aligned(system, control, start)
+    if steps < 1 or burn < 0:
+        raise UsageError(f"Need steps >= 1 and burn >= 0, got {steps} and {burn}.")
     growth, alive = _spectra(system, controls, starts, jnp.asarray(burn), jnp.asarray(steps), jnp.asarray(float(bound)))
     return np.where(np.asarray(alive)[:, None], np.asarray(growth) / (steps * system.time_step), np.nan)
 
@@ -125,27 +134,37 @@ def _spectra(
 
 
 def _orthonormal(frame: Array) -> tuple[Array, Array]:
-    """Q and the diagonal of R by modified Gram-Schmidt: a LAPACK call per orbit and step would cost more than the step itself."""
+    """Q and the diagonal of R by modified Gram-Schmidt: a LAPACK call per orbit and step would cost more than the step itself.
+
+    A column that a singular derivative sends to zero starts again across the others, so that one such step is not all that the
+    exponent ever says.
+    """
     columns: list[Array] = []
     sizes = []
+    across = jnp.eye(frame.shape[0])  # projects onto what the columns so far leave out
     for index in range(frame.shape[1]):
         column = frame[:, index]
         for done in columns:
             column = column - jnp.dot(done, column) * done
         size = jnp.sqrt(jnp.sum(column**2))
+        flat = size < TINY
+        spare = across[:, jnp.argmax(jnp.diag(across))]
+        column = jnp.where(flat, spare / jnp.sqrt(jnp.sum(spare**2)), column / jnp.where(flat, 1.0, size))
+        across = across - jnp.outer(column, column)
         sizes.append(size)
-        columns.append(column / jnp.maximum(size, TINY))
+        columns.append(column)
     return jnp.stack(columns, axis=1), jnp.stack(sizes)
 
 
-def _aligned(system: AbstractSystem, control: np.ndarray, start: np.ndarray) -> tuple[Array, Array]:
-    controls = np.asarray(control, np.float64)
+def _aligned(system: AbstractSystem, control: np.ndarray | float, start: np.ndarray | float) -> tuple[Array, Array]:
+    controls = np.atleast_1d(np.asarray(control, np.float64))
     controls = controls[:, None] if controls.ndim == 1 else controls
-    starts = np.asarray(start, np.float64)
+    starts = np.atleast_1d(np.asarray(start, np.float64))
     starts = np.broadcast_to(starts, (len(controls), starts.shape[-1])) if starts.ndim < 2 else starts
     if controls.ndim != 2 or starts.shape != (len(controls), system.dimension):
         raise UsageError(
             f"Got controls of shape {np.shape(control)} and start states of shape {np.shape(start)} for a system of dimension "
             f"{system.dimension}. Remedy: (orbit,) or (orbit, control), and (state,) or (orbit, state)."
         )
+    check_controls(system, controls.shape[1])
     return jnp.asarray(controls), jnp.asarray(starts)

@@ -1,7 +1,8 @@
 r"""Coordinates in which states at another control look like those seen: x / s(mu), with s(mu) = (mu / mu_0)^p.
 
 Networks do not extrapolate in the state. Where an attractor grows with the control like a power of it, dividing by that power
-keeps it inside the training box. The powers are fixed, chosen by edge validation, or trained with the network.
+keeps it inside the training box. The powers are fixed, chosen by edge validation, or, those of the state alone, trained
+with the network: trained powers of the prediction would shrink the residual by shrinking the unit in which it is measured.
 """
 
 import equinox as eqx
@@ -58,9 +59,12 @@ class Scaling(eqx.Module):
 
 
 def scaling_of(
-    x: np.ndarray, z: np.ndarray, control: np.ndarray, powers: tuple[float, ...], out_powers: tuple[float, ...], raw: bool
-) -> Scaling:
+    x: np.ndarray, z: np.ndarray, control: np.ndarray, powers: tuple[float, ...], out_powers: tuple[float, ...], *,
+    raw: bool, learned: bool = False,
+) -> Scaling:  # fmt: skip
     """The scaling that fits pairs x, z (sample, state) at controls (sample, control); `raw` leaves coordinates as they are.
+
+    `learned` powers are where training starts.
 
     Raises:
         UsageError: powers of the wrong number, or of a control that is not positive.
@@ -68,9 +72,10 @@ def scaling_of(
     dimension = x.shape[1]
     each, each_out = (_per_state(given, dimension) for given in (powers, out_powers))
     top = control.max(axis=0)
-    if (np.any(each) or np.any(each_out)) and control[:, 0].min() <= 0:
+    if (learned or np.any(each) or np.any(each_out)) and control[:, 0].min() <= 0:
         raise UsageError(
-            f"State scaling by powers needs a positive control, found {control[:, 0].min():g}. Remedy: powers of 0, or shift it."
+            f"State scaling by powers needs a positive control, found {control[:, 0].min():g}. Remedy: powers of 0 that are not "
+            "learned, or a shifted control."
         )
     size = (control[:, :1] / top[0]) if control[:, 0].min() > 0 else np.ones((len(x), 1))
     centre, half = _range(x / size**each)

@@ -14,7 +14,7 @@ from parametra.core.errors import UsageError
 from parametra.dynamics.design import Design
 from parametra.dynamics.fitting import Fitted, fit
 from parametra.dynamics.precision import in_float64
-from parametra.dynamics.series import SeriesSet
+from parametra.dynamics.series import SeriesSet, Side
 from parametra.dynamics.shooting import observed, orbit_error
 
 FLOOR = 1e-12  # relative error below which two designs are both exact
@@ -27,11 +27,11 @@ class Ranked:
     Attributes:
         design: the design.
         error: root mean square, over the held-out series, of their distance from the model's own orbits, in units of the
-            states' spread; infinite where the fit failed or an orbit escaped.
+            states' spread; infinite where the fit failed or a held-out orbit escapes.
         deviation: standard error of the mean square, relative to it.
         parameters: free numbers.
         inside: the same distance on the series that were kept, for designs that the edge cannot tell apart.
-        why: the reason of a failed fit.
+        why: the reason of an infinite error.
     """
 
     design: Design
@@ -50,11 +50,13 @@ class Selection:
         ranking: all designs, by error on the edge.
         fitted: the chosen one first, then the runners-up of other kinds.
         edge: controls that were held out.
+        along: the control at whose end they lie.
     """
 
     ranking: tuple[Ranked, ...]
     fitted: tuple[Fitted, ...]
     edge: np.ndarray
+    along: int = 0
 
     @property
     def chosen(self) -> Fitted:
@@ -64,26 +66,27 @@ class Selection:
 
 @in_float64
 def select(
-    designs: Sequence[Design], data: SeriesSet, *, fraction: float = 0.25, along: int = 0, seed: int = 0, runners_up: int = 2,
-    on_design: Callable[[int, Design], None] | None = None,
+    designs: Sequence[Design], data: SeriesSet, *, fraction: float = 0.25, along: int = 0, side: Side = "high", seed: int = 0,
+    runners_up: int = 2, on_design: Callable[[int, Design], None] | None = None,
 ) -> Selection:  # fmt: skip
     """Rank designs by edge validation, then fit the best to all series.
 
     Args:
         designs: candidates; sparse libraries that differ in their number of terms share one elimination.
         data: series at three values of the control at least.
-        fraction: share of the distinct values of the control, counted from its end, that is held out.
+        fraction: share of the distinct values of the control, counted from one end, that is held out.
         along: which control, where there are several.
+        side: the end, that on which predictions are wanted.
         seed: of the networks.
         runners_up: how many further designs are fitted, for their disagreement (see `guard`).
         on_design: told the number and the design before each fit.
 
     Raises:
-        UsageError: no design, too few values of the control, or none that could be fitted.
+        UsageError: no design, no such control, too few values of it, or none that could be fitted.
     """
     if not designs:
         raise UsageError("There is no design to choose from. Remedy: one at least.")
-    keep = ~data.edge(fraction, along)
+    keep = ~data.edge(fraction, along, side)
     ranked, paths = [], {}
     for number, design in enumerate(designs):
         if on_design is not None:
@@ -91,11 +94,11 @@ def select(
         ranked.append(_rank(design, data, keep, seed, paths))
     ranked.sort(key=lambda one: one.error)
     if not np.isfinite(ranked[0].error):
-        raise UsageError(f"No design could be fitted; {ranked[0].design.label}: {ranked[0].why or 'its orbits escaped'}")
+        raise UsageError(f"No design could be fitted; {ranked[0].design.label}: {ranked[0].why}")
     order = _opinions([one for one in prefer_simple(ranked) if np.isfinite(one.error)])
     final: dict[Design, dict[int, Fitted]] = {}
     fitted = [fit(one.design, data, seed=seed, paths=final) for one in order[: 1 + runners_up]]
-    return Selection(tuple(ranked), tuple(fitted), np.unique(data.known[~keep], axis=0))
+    return Selection(tuple(ranked), tuple(fitted), np.unique(data.known[~keep], axis=0), along)
 
 
 def prefer_simple(ranked: Sequence[Ranked]) -> list[Ranked]:
@@ -121,10 +124,11 @@ def _rank(design: Design, data: SeriesSet, keep: np.ndarray, seed: int, paths: d
         return Ranked(design, np.inf, np.inf, 0, why=str(error))
     each = {}
     for name, kept in (("edge", ~keep), ("inside", keep)):
-        squares = np.asarray(orbit_error(fitted.family, observed(data, kept)))[kept]
+        squares, escaped = (np.asarray(part)[kept] for part in orbit_error(fitted.family, observed(data, kept)))
         each[name] = squares / (np.array([len(one) for one in data.series])[kept].mean() * data.dimension)
-    if not np.isfinite(each["edge"].sum()):
-        return Ranked(design, np.inf, np.inf, fitted.parameters)
+        if name == "edge" and (escaped.any() or not np.isfinite(squares.sum())):
+            why = f"{escaped.sum()} of {len(escaped)} orbits escape from the held-out series. Remedy: other designs."
+            return Ranked(design, np.inf, np.inf, fitted.parameters, why=why)
     mean = each["edge"].mean()
     deviation = each["edge"].std() / np.sqrt(len(each["edge"])) / max(mean, 1e-300)
     inside = float(np.sqrt(np.mean(each["inside"])))

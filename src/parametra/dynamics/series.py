@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -15,6 +16,9 @@ from parametra.dynamics.precision import in_float64
 from parametra.dynamics.systems import AbstractSystem, Flow
 
 REMEDY = "Remedy: leave that series out, or mend it."
+TIMES = ("t", "time", "step", "date")  # names of columns that are no state, whatever is not said about them
+UNEVEN = 1e-3  # relative: times are written with few digits
+Side = Literal["low", "high"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class SeriesSet:
             raise DataError("There are no series. Likely cause: an empty file. Remedy: at least two, at different controls.")
         if len({one.shape[1] for one in series}) > 1:
             raise DataError(f"The series have states of {sorted({one.shape[1] for one in series})} numbers. {REMEDY}")
-        if all(np.ptp(one, axis=0).max() == 0 for one in series) and len({float(one[0, 0]) for one in series}) == 1:
+        if all(np.ptp(one, axis=0).max() == 0 for one in series) and len({tuple(one[0]) for one in series}) == 1:
             raise DataError("Every series is one and the same constant: there is nothing to learn. Remedy: series that move.")
         if self.control is not None:
             object.__setattr__(self, "control", _as_control(self.control, len(series)))
@@ -82,12 +86,17 @@ class SeriesSet:
         """The same series at these controls."""
         return SeriesSet(self.series, control, self.time_step, self.name)
 
-    def edge(self, fraction: float, along: int = 0) -> np.ndarray:
-        """(series,), those at the last `fraction` of the distinct values of the control, at least one: to be held out.
+    def edge(self, fraction: float, along: int = 0, side: Side = "high") -> np.ndarray:
+        """(series,), those at `fraction` of the distinct values of a control, at least one, at that end: to be held out.
 
         Raises:
-            UsageError: fewer than three values of the control, or a fraction outside (0, 1).
+            UsageError: no such control, fewer than three values of it, or a fraction outside (0, 1).
         """
+        count = self.known.shape[1]
+        if not 0 <= along < count:
+            raise UsageError(f"There is no control {along}: the series have {count}. Remedy: along from 0 to {count - 1}.")
+        if side not in ("low", "high"):
+            raise UsageError(f'The side is "{side}". Remedy: "low" or "high".')
         column = self.known[:, along]
         values = np.unique(column)
         if not 0.0 < fraction < 1.0:
@@ -98,42 +107,108 @@ class SeriesSet:
                 "experiments. Remedy: add series at other values, or fit one design without selection."
             )
         count = min(max(1, round(fraction * len(values))), len(values) - 2)
-        return column >= values[-count]
+        return column >= values[-count] if side == "high" else column <= values[count - 1]
 
 
-def read_csv(path: str | Path, control: str, series: str | None = None, states: Sequence[str] | None = None) -> SeriesSet:
-    """Series from a CSV file with a head line, rows in order of time.
+def read_csv(
+    path: str | Path, control: str, series: str | None = None, states: Sequence[str] | None = None, *,
+    time: str | None = None, time_step: float = 1.0,
+) -> SeriesSet:  # fmt: skip
+    """Series from a CSV file in UTF-8 with a head line, the rows of a series in order of time.
 
     Args:
         path: the file.
-        control: the column of the control parameter.
-        series: the column that tells series apart; by default, rows of one control that follow one another are one series.
+        control: the column of the control parameter, which stays what it is throughout a series.
+        series: the column that tells series apart, whose rows may alternate; by default, rows of one control that follow one
+            another are one series.
         states: the columns of the state; all others by default.
+        time: the column of the time, in equal steps; the time step is theirs.
+        time_step: time between rows, where there is no such column; 1 for a map.
 
     Raises:
-        DataError: an absent file, an absent column, text where a number should be.
+        DataError: an absent file, an absent or a repeated column, text where a number should be, a control that moves within a
+            series, uneven times, a column that looks like time and is not called so.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path} does not exist. Remedy: check the path.")
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        head, *rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if row] or [[]]
-    known = dict(zip(head, range(len(head)), strict=True))
-    wanted = [control, *([series] if series else []), *(states or [])]
-    for name in wanted:
+    head, rows = _table(path)
+    known = {name: column for column, name in enumerate(head)}
+    wanted = [name for name in (control, series, time) if name is not None]
+    for name in (*wanted, *(states or [])):
         if name not in known:
             raise DataError(f'{path} has no column "{name}". Its columns: {", ".join(head)}.')
-    columns = [known[name] for name in states or [name for name in head if name not in wanted]]
+    named = list(states or [name for name in head if name not in wanted])
+    for name in named:
+        if states is None and name.lower() in TIMES:
+            raise DataError(f'{path}: the column "{name}" looks like time, not like a state. Remedy: time="{name}", or states.')
+    controls, *columns = (_numbers(path, rows, known[name], name) for name in (control, *named))
+    table = np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))
+    parts = _parts([row[known[series]] for row in rows] if series else controls.tolist(), bool(series))
+    for part in parts:
+        _check_part(path, controls[part], control, series)
+    if time is not None and parts:
+        time_step = _time_step(path, [_numbers(path, rows, known[time], time)[part] for part in parts], time)
+    return SeriesSet(tuple(table[part] for part in parts), np.array([controls[part[0]] for part in parts]), time_step, control)
+
+
+def _table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Head and rows; every row has a cell for every name, and no two names are the same."""
+    if not path.is_file():
+        raise DataError(f"{path} does not exist. Remedy: check the path.")
     try:
-        table = np.array([[float(row[column]) for column in columns] for row in rows])
-        controls = np.array([float(row[known[control]]) for row in rows])
-    except (ValueError, IndexError) as error:
-        raise DataError(f"{path} holds something that is not a number ({error}). Remedy: one number in every cell.") from None
-    labels = [row[known[series]] if series else row[known[control]] for row in rows]
-    starts = [0] + [i for i in range(1, len(rows)) if labels[i] != labels[i - 1]]
-    ends = [*starts[1:], len(rows)]
-    spans = list(zip(starts, ends, strict=True)) if rows else []
-    return SeriesSet(tuple(table[a:b] for a, b in spans), np.array([controls[a] for a, _ in spans]), name=control)
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            head, *rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if row] or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no CSV file in UTF-8 ({error}). Remedy: save it as one.") from None
+    repeated = sorted({name for name in head if head.count(name) > 1})
+    if repeated:
+        raise DataError(f"{path} has several columns of one name: {', '.join(repeated)}. Remedy: a name for each.")
+    for number, row in enumerate(rows):
+        if len(row) != len(head):
+            raise DataError(f"{path}, row {number + 1}: {len(row)} cells below {len(head)} names. Remedy: one in every column.")
+    return head, rows
+
+
+def _numbers(path: Path, rows: list[list[str]], column: int, name: str) -> np.ndarray:
+    try:
+        return np.array([float(row[column]) for row in rows])
+    except ValueError as error:
+        raise DataError(
+            f'{path}, column "{name}", holds something that is not a number ({error}). Remedy: one number in every cell.'
+        ) from None
+
+
+def _parts(labels: list[object], gather: bool) -> list[np.ndarray]:
+    """Rows of every series: all of one label where they are gathered, otherwise each run of one label."""
+    found: dict[object, list[int]] = {}
+    run = 0
+    for row, label in enumerate(labels):
+        run += not gather and row > 0 and label != labels[row - 1]
+        found.setdefault((run, label), []).append(row)
+    return [np.array(rows) for rows in found.values()]
+
+
+def _check_part(path: Path, controls: np.ndarray, control: str, series: str | None) -> None:
+    if np.ptp(controls) > 0:
+        raise DataError(
+            f'{path}: "{control}" moves from {controls.min():g} to {controls.max():g} within a series. Likely cause: a control '
+            "that drifts, or a column that is no control. Remedy: cut the series where it moves, or name the right column."
+        )
+    if len(controls) < 2 and series is None:
+        raise DataError(
+            f'{path}: a row at "{control}" {controls[0]:g} stands alone. Likely cause: rows of several series alternate, or the '
+            "control moves at every step. Remedy: a column that tells series apart, series=NAME."
+        )
+
+
+def _time_step(path: Path, times: list[np.ndarray], name: str) -> float:
+    steps = np.concatenate([np.diff(one) for one in times])
+    mean = float(steps.mean()) if len(steps) else 1.0
+    if not np.all(np.abs(steps - mean) <= UNEVEN * abs(mean)) or not mean > 0:
+        raise DataError(
+            f'{path}: the times in "{name}" are not in equal steps forward: {steps.min():g} to {steps.max():g}. Likely cause: '
+            "gaps, or two series taken for one. Remedy: a column that tells series apart, or series cut at the gaps."
+        )
+    return mean
 
 
 @in_float64

@@ -143,10 +143,14 @@ def shoot(
 
 
 @eqx.filter_jit
-def orbit_error(system: AbstractSystem, seen: Observed) -> Array:
-    """(series,) sums of squared residuals of the best orbits of a given system: only the initial states are found."""
+def orbit_error(system: AbstractSystem, seen: Observed) -> tuple[Array, Array]:
+    """(sums of squared residuals, whether the orbit escapes), each (series,), of the best orbits of a given system.
+
+    Only the initial states are found. An escape counts where there is data to follow.
+    """
     starts = settle(system, seen.states[:, 0], seen, FIRST_ROUNDS)[0]
-    return jnp.sum(orbit_residuals(system, starts, seen) ** 2, axis=(1, 2))
+    residuals = orbit_residuals(system, starts, seen)
+    return jnp.sum(residuals**2, axis=(1, 2)), jnp.any(residuals == FAR, axis=(1, 2))
 
 
 @eqx.filter_jit

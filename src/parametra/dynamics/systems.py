@@ -39,6 +39,11 @@ class AbstractSystem(eqx.Module):
         dimension: eqx.AbstractVar[int]
         time_step: eqx.AbstractVar[float]
 
+    @property
+    def controls(self) -> int | None:
+        """Numbers in a control; None where any that the step takes will do."""
+        return None
+
     @abstractmethod
     def step(self, state: State, control: Control) -> State:
         """The state one step later."""
@@ -116,6 +121,23 @@ class Flow(AbstractSystem):
         )  # fmt: skip
         assert solution.ys is not None
         return solution.ys
+
+
+def check_controls(system: AbstractSystem, count: int) -> None:
+    """UsageError unless a control of `count` numbers steps the system."""
+    expected = f"{system.controls} numbers" if system.controls is not None else "another number of them"
+    fits = system.controls in (None, count)
+    if fits and system.controls is None:
+        parts = (jax.ShapeDtypeStruct((size,), jnp.result_type(float)) for size in (system.dimension, count))
+        try:
+            fits = getattr(jax.eval_shape(system.step, *parts), "shape", None) == (system.dimension,)
+        except (IndexError, ValueError, TypeError):
+            fits = False
+    if not fits:
+        raise UsageError(
+            f"A control of {count} {'number' if count == 1 else 'numbers'} does not fit the system, whose step takes {expected}. "
+            "Remedy: one column for each control, in the order in which the system was defined or learned."
+        )
 
 
 def check_shape(function: Callable[[Any, Any], Any], dimension: int) -> None:

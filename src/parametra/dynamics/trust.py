@@ -59,7 +59,7 @@ class Guard:
 
 @in_float64
 def guard(
-    fitted: Sequence[Fitted], data: SeriesSet, control: np.ndarray, *, edge: np.ndarray | None = None,
+    fitted: Sequence[Fitted], data: SeriesSet, control: np.ndarray, *, edge: np.ndarray | None = None, along: int = 0,
     draws: int = 6, burn: int = 500, steps: int = 1000, seed: int = 0, reach: float = 4.0,
 ) -> Guard:  # fmt: skip
     """Flag the controls at which the first of `fitted` should not be believed.
@@ -68,8 +68,9 @@ def guard(
         fitted: the chosen fit, then others that edge validation ranked high, such as `Selection.fitted`.
         data: what they were fitted to.
         control: (control,) or (control, parameter), where predictions are wanted.
-        edge: controls that edge validation held out; with them, what is further from the data than `reach` times the width of the
-            edge is flagged "far".
+        edge: controls that edge validation held out, such as `Selection.edge`; with them, what is further beyond that end of the
+            data than `reach` times the width of the edge is flagged "far", and whatever lies beyond the data elsewhere.
+        along: the control at whose end they lie, `Selection.along`.
         draws: copies drawn from the covariance of the chosen fit; none for a network with trained inner layers.
         burn: steps before orbits are compared.
         steps: steps that are compared.
@@ -77,7 +78,7 @@ def guard(
         reach: see `edge`.
 
     Raises:
-        UsageError: nothing to judge by: a single fit and no draws.
+        UsageError: nothing to judge by: a single fit and no draws; controls of another number than the data's.
     """
     chosen = fitted[0]
     copies = _drawn(chosen, data, draws, seed)
@@ -104,7 +105,7 @@ def guard(
             runs[0].escaped | other.escaped | longer.escaped,
             _distances(mine, other.states) > limit,
             spread > limit,
-            _far(values, data, edge, reach),
+            _far(values, data, edge, along, reach),
         ],
         axis=1,
     )
@@ -141,12 +142,18 @@ def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.array([wasserstein(a, b) for a, b in zip(first, second, strict=True)])
 
 
-def _far(values: np.ndarray, data: SeriesSet, edge: np.ndarray | None, reach: float) -> np.ndarray:
-    """Further beyond the data than `reach` times the stretch that edge validation predicted."""
+def _far(values: np.ndarray, data: SeriesSet, edge: np.ndarray | None, along: int, reach: float) -> np.ndarray:
+    """Beyond the data by more than `reach` times the stretch that edge validation predicted, on the side where it did."""
     if edge is None:
         return np.zeros(len(values), bool)
     known = data.known
-    inside = known[known[:, 0] < edge[:, 0].min()]
-    width = np.maximum(known.max(axis=0) - inside.max(axis=0), 1e-300)
-    beyond = np.maximum(values - known.max(axis=0), known.min(axis=0) - values)
-    return np.any(beyond > reach * width, axis=1)
+    held = np.isin(known[:, along], edge[:, along])
+    if held.all() or not held.any():
+        raise UsageError("The edge must hold some of the data's controls and not all. Remedy: edge and along of one selection.")
+    low, high = known.min(axis=0), known.max(axis=0)
+    inner = known[~held, along]
+    allowed_below, allowed_above = np.zeros_like(low), np.zeros_like(high)
+    allowed_below[along] = reach * (inner.min() - low[along])
+    allowed_above[along] = reach * (high[along] - inner.max())
+    slack = 1e-9 * (high - low)  # the ends of the data themselves are not beyond them
+    return np.any((values < low - allowed_below - slack) | (values > high + allowed_above + slack), axis=1)

@@ -47,6 +47,53 @@ def test_the_three_ways_of_sampling_have_600_pairs_and_no_chaos():
     assert max(len(np.unique(one.round(2))) for one in logistic_series(config, "attr", 0.0, 0).series) <= 4
 
 
+@pytest.mark.parametrize("preset", ["mini", "full"])
+def test_medians_rest_on_five_seeds_at_least(preset):
+    config = STUDY.resolve(preset)
+    assert isinstance(config, ExtrapolationConfig)
+    assert config.closure is not None
+    counts = [
+        config.logistic.seeds,
+        config.logistic.network_seeds,
+        config.unknown_seeds,
+        config.guard_seeds,
+        config.closure.seeds,
+    ]
+    assert min(counts + [system.seeds for system in config.systems]) >= 5
+    assert config.logistic.bound_seeds >= 20
+
+
+def test_the_stride_of_a_long_run_keeps_no_phase_of_a_short_cycle():
+    from parametra.studies.extrapolation.diagrams import _prime
+
+    assert [_prime(most) for most in (1, 6, 7, 500, 1000)] == [1, 1, 7, 499, 997]
+
+
+def test_a_known_landmark_that_is_not_found_counts():
+    from parametra.studies.extrapolation.parts import KNOWN
+    from parametra.studies.extrapolation.systems import _rows
+
+    config = STUDY.resolve("mini")
+    assert isinstance(config, ExtrapolationConfig)
+    system = next(one for one in config.systems if one.name == "quartic")
+    good = dict.fromkeys(KNOWN["quartic"], 1e-9)
+    rows = _rows(True, system, [good, good, good | {"period3": np.nan}])
+    lost = next(row for row in rows if "not found" in row.name)
+    assert (lost.value, lost.passed) == (1, False)
+    assert lost.source.startswith("of 12: 4 that the exact map has")
+
+
+def test_failures_and_flags_of_the_guard_are_counted_by_system():
+    from parametra.studies.extrapolation.guarding import _by_system
+
+    systems = np.array(["logistic", "logistic", "quartic"])
+    table = _by_system(systems, np.array([True, False, True]), np.array([True, True, False]))
+    assert table == [
+        {"system": "logistic", "runs": 2, "failed": 1, "caught": 1, "false_alarms": 1},
+        {"system": "quartic", "runs": 1, "failed": 1, "caught": 0, "false_alarms": 0},
+    ]
+
+
 @pytest.mark.long
 def test_the_whole_road(tmp_path):
     folder = run_study(STUDY, "smoke", tmp_path / "run")

@@ -7,7 +7,8 @@ from parametra.report.section import Section, Table, missing
 TITLE = "Choice of a design"
 LEAD = (
     "Every candidate is fitted without the last quarter of the controls and judged by how well its own orbits follow the series "
-    "held out there. Errors beyond the training range stand beside it for the reader; the choice does not see them."
+    "held out there. The tables show the first seed only; other seeds may choose otherwise. Errors beyond the training range "
+    "stand beside it for the reader; the choice does not see them."
 )
 
 

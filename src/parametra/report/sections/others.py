@@ -36,10 +36,12 @@ def section(run: RunReader) -> Section | None:
         groups = {"chosen by edge validation": [fields.error.sel(figure=label).values for label in shown]}
         plain = [f"{label}, plain" for label in shown]
         if all(label in labels for label in plain):
-            groups["plain network, control as an input"] = [fields.error.sel(figure=label).values for label in plain]
+            groups["baseline, not a candidate"] = [fields.error.sel(figure=label).values for label in plain]
         short = [WORDS.get(label, label.replace("exponent at ", "exponent at control ")) for label in shown]
         unit = "relative error of the exponent" if "exponent" in shown[0] else "error in the control"
-        figures.append(Figure(dots(groups, short, title, unit, least=1e-14), "Every seed a dot, medians as bars."))
+        lost = [f"{n} in {k} of {fields.sizes['seed']}" for n, k in zip(short, _missing(groups), strict=True) if k]
+        note = f" Not found: {', '.join(lost)}." if lost else ""
+        figures.append(Figure(dots(groups, short, title, unit, least=1e-14), f"Every seed a dot, medians as bars.{note}"))
         table = done.get("tables", {}).get(name, [])
         chosen = [row["design"].removeprefix(CHOSEN) for row in table if row["design"].startswith(CHOSEN)]
         for row in [row for row in table if not row["design"].startswith(CHOSEN)]:
@@ -58,7 +60,18 @@ def section(run: RunReader) -> Section | None:
     head = ("system", "design", "error on the edge", "free numbers")
     table = Table(head, tuple(rows), "Candidates by their error on the edge; first seed.")
     parts: list[Part] = [Panels(tuple(figures), columns=2), *([table] if rows else [])]
+    guarded = (run.folder.stage_done("guard") or {}).get("by_system", [])
+    if guarded:
+        columns = ("system", "runs", "failed", "caught", "false_alarms")
+        cells = tuple(tuple(str(row[name]) for name in columns) for row in guarded)
+        caption = "The guard on noisy series of seeds of its own: failed extrapolations, those it flags, good ones it flags."
+        parts.append(Table((*columns[:2], "failed", "failed and flagged", "good and flagged"), cells, caption))
     return Section("others", TITLE, LEAD, tuple(parts))
+
+
+def _missing(groups: dict[str, list[np.ndarray]]) -> list[int]:
+    """How many seeds of the chosen designs have no value, by figure."""
+    return [int(np.isnan(values).sum()) for values in groups["chosen by edge validation"]]
 
 
 def _text(value: float | int | None) -> str:

@@ -12,6 +12,8 @@ ITEMS = (
     "States that no series visits are extrapolation too: series that settle on the attractor say little about the rest.",
     "Landmarks belong to maps with one hump. For other systems the score is an exponent, which converges slowly.",
     "The guard asks models that agree on the data. Models that are wrong in the same way agree.",
+    "With noise of 0.1 percent the flat maximum and the sine are not extrapolated: nearly all failures that the guard is judged "
+    "on are theirs, as its table says.",
 )
 
 

@@ -49,7 +49,8 @@ def fit_pysindy(data: SeriesSet, fraction: float) -> tuple[PolynomialMap, float]
     scores = []
     for threshold in THRESHOLDS:
         found = _fit(data.where(keep), threshold)
-        scores.append(float(jnp.sum(orbit_error(found, held))) if found is not None else np.inf)
+        squares, escaped = orbit_error(found, held) if found is not None else (jnp.asarray(np.inf), jnp.asarray(True))
+        scores.append(np.inf if escaped.any() else float(squares.sum()))
     order = np.argsort(np.where(np.isfinite(scores), scores, np.inf), kind="stable")
     best = THRESHOLDS[int(order[0])]
     found = _fit(data, best)

@@ -28,6 +28,7 @@ from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.extrapolation.config import ClosureConfig
+from parametra.studies.extrapolation.parts import FRESH
 
 EVERY = 20  # steps between kept moments
 WATCH = {"x": (-200.0, 200.0)}
@@ -67,7 +68,7 @@ def run_closure(run: Run) -> dict[str, Any]:
         return {}
     outcomes = []
     for number in range(config.seeds):
-        outcomes.append(_outcome(run, config, run.config.seed + number, number / config.seeds))
+        outcomes.append(_outcome(run, config, run.config.seed + FRESH + number, number / config.seeds))
         run.progress.update("closure", (number + 1) / config.seeds, r2=outcomes[-1].r2["family"][-1])
     _write(run, config, outcomes)
     table = [
@@ -199,7 +200,8 @@ def _rows(run: Run, config: ClosureConfig, outcomes: Sequence[Outcome]) -> list[
     share = [(one.gaps["family"] - one.floor) / (one.gaps["linear"] - one.floor) for one in outcomes]
     gaps: Mapping[str, list[float]] = {name: [one.gaps[name] for one in outcomes] for name in outcomes[0].gaps}
     floor = float(np.median([one.floor for one in outcomes]))
-    source = f"one state, closure chosen by edge validation at F <= {max(config.training):g}; {_spread(r2['family'])}"
+    chosen = f"closure chosen by edge validation at F <= {max(config.training):g}"
+    source = f"one state, {chosen}; the pool and the rule were set on truths of other seeds; {_spread(r2['family'])}"
     coupled = f"Hellinger distance, {BINS} bins on the truth's range; sampling floor {floor:.3g}; {_spread(share)}"
     return [
         Metric(f"Lorenz-96, F = {top:g}: offline R2", _median(r2["family"]), "1", 0.74 if judged else None, "higher", "skill",

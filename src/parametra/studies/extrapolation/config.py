@@ -19,6 +19,9 @@ class LogisticConfig(Config):
     regimes: tuple[Regime, ...] = Field(default=("cov", "one", "attr"), min_length=1, description="ways of sampling")
     noise: tuple[float, ...] = Field(default=(0.0, 1e-3, 1e-2), min_length=1, description="standard deviations of observations")
     seeds: int = Field(default=5, ge=1, le=100, description="repetitions of everything, of which medians are shown")
+    bound_seeds: int = Field(
+        default=20, ge=1, le=1000, description="repetitions beside the Cramer-Rao bound, most noise, first regime"
+    )
     degree: int = Field(default=4, ge=2, le=6, description="of the polynomial library")
     most_terms: int = Field(default=8, ge=2, le=15, description="sparse candidates keep 2 to this many terms")
     networks: tuple[Design, ...] = Field(min_length=1, description="candidates among trained networks")
@@ -64,7 +67,7 @@ class ClosureConfig(Config):
     spin_up: float = Field(default=3.0, ge=0.0, description="left out at the start [units of time]")
     rings: int = Field(default=12, ge=1, le=1000, description="independent copies")
     pairs: int = Field(default=300, ge=100, description="pairs of each forcing that are fitted")
-    seeds: int = Field(default=3, ge=1, le=100, description="truths, each with its own closure, of which medians are shown")
+    seeds: int = Field(default=5, ge=1, le=100, description="truths, each with its own closure, of which medians are shown")
     hidden: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1, description="candidates for the network's width")
     tails: tuple[float, ...] = Field(
         default=(0.0, 0.25, 0.5, 0.75), min_length=1, description="candidates for the growth |X|^tail outside the data"
@@ -83,7 +86,7 @@ class ExtrapolationConfig(Config):
     diagram: DiagramConfig = Field(default=DiagramConfig(), description="diagrams and long runs")
     systems: tuple[SystemConfig, ...] = Field(default=(), description="other systems")
     closure: ClosureConfig | None = Field(default=None, description="two-scale Lorenz-96; left out where absent")
-    unknown_seeds: int = Field(default=3, ge=1, le=100, description="repetitions with the control not given")
+    unknown_seeds: int = Field(default=5, ge=1, le=100, description="repetitions with the control not given")
     guard_seeds: int = Field(default=5, ge=1, le=100, description="repetitions on which the guard is judged")
     judged: bool = Field(default=True, description="whether metrics.json states targets")
 

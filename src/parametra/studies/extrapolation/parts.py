@@ -18,7 +18,10 @@ from parametra.studies.extrapolation.config import LogisticConfig, Regime
 
 # accumulation: 50-digit Newton on the exact map; band merging likewise; the others in closed form
 TRUE = {"accumulation": 3.5699456718709449, "period3": 1.0 + 8.0**0.5, "band_merging": 3.678573510428322, "crisis": 4.0}
+# landmarks that a system is known to have: those of the sine law lie where 4 sin(mu) is r, and it only touches r = 4, the crisis
+KNOWN = {"logistic": NAMES, "quartic": NAMES, "sine-law": ("accumulation", "period3", "band_merging")}
 SEARCH, INTERVAL = (2.8, 4.1), (0.0, 1.0)
+FRESH = 200  # added to the seed where rules were set with results of the first seeds in view
 
 
 def logistic_series(config: LogisticConfig, regime: Regime, noise: float, seed: int) -> SeriesSet:

@@ -20,12 +20,11 @@ from parametra.dynamics import (
     select,
     simulate,
 )  # fmt: skip
-from parametra.dynamics.landmarks import NAMES
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.extrapolation.config import SystemConfig
-from parametra.studies.extrapolation.parts import median
+from parametra.studies.extrapolation.parts import KNOWN, median
 
 SYSTEMS: dict[str, AbstractSystem] = {
     "quartic": QUARTIC, "sine-law": SINE_LAW, "henon": HENON, "ricker": RICKER, "lorenz63": LORENZ63,
@@ -58,7 +57,7 @@ def run_systems(run: Run) -> dict[str, Any]:
                 ] + [{"design": f"chosen: {selection.chosen.design.label}", "edge": None, "parameters": None}]
             plain = fit(system.baseline, data, seed=seed) if system.baseline is not None else None
             results.append(judge(system, selection.chosen, plain))
-        rows += _rows(run, system, results)
+        rows += _rows(run.config.judged, system, results)
         _write(run, system, results)
     return {"metrics": rows, "tables": tables}
 
@@ -74,10 +73,10 @@ def series_of(system: SystemConfig, seed: int, noise: float = 0.0) -> SeriesSet:
 
 
 def _landmarks(system: SystemConfig, chosen: Fitted, plain: Fitted | None) -> dict[str, Any]:
-    """Errors of the landmarks that the exact system has."""
+    """Errors of the landmarks that the exact system is known to have, NaN for one that is not found."""
     exact = find_landmarks(SYSTEMS[system.name], SEARCH[system.name], (0.0, 1.0))
     found = find_landmarks(chosen.family, SEARCH[system.name], (0.0, 1.0))
-    errors = {n: abs(getattr(found, n) - getattr(exact, n)) for n in NAMES if np.isfinite(getattr(exact, n))}
+    errors = {n: abs(getattr(found, n) - getattr(exact, n)) for n in KNOWN[system.name]}
     other = {}
     if plain is not None:
         rival = find_landmarks(plain.family, SEARCH[system.name], (0.0, 1.0))
@@ -107,15 +106,21 @@ def _mean_exponents(system: AbstractSystem, config: SystemConfig) -> np.ndarray:
     return run.exponents.reshape(len(config.targets), NEIGHBOURS).mean(axis=1)
 
 
-def _rows(run: Run, system: SystemConfig, results: list[dict[str, Any]]) -> list[Metric]:
+def _rows(judged: bool, system: SystemConfig, results: list[dict[str, Any]]) -> list[Metric]:
     rows = []
     for name in results[0]:
         value = median(np.array([one[name] for one in results]))
         plain = name.endswith(", plain")
-        target = TARGETS.get(system.name) if run.config.judged and not plain else None
+        target = TARGETS.get(system.name) if judged and not plain else None
         what = "relative error of the largest " if system.name in TARGETS else "error of "
         source = f"learned at {system.low:g} to {system.high:g}, {system.controls} controls, {len(results)} seeds, no noise"
         rows.append(Metric(f"{system.name}: {what}{name.replace('_', ' ')}", value, "1", target, "lower", "skill", source))
+    if system.name in SEARCH:
+        names = KNOWN[system.name]
+        lost = sum(bool(np.isnan(one[name])) for one in results for name in names)
+        source = f"of {len(names) * len(results)}: {len(names)} that the exact map has, {len(results)} seeds"
+        goal = 0 if judged else None
+        rows.append(Metric(f"{system.name}: landmarks not found, of all seeds", lost, "1", goal, "lower", "skill", source))
     return rows
 
 
