@@ -5,7 +5,7 @@ import numpy as np
 from parametra.report.figures.bifurcation import curves, dots
 from parametra.report.formatting import number
 from parametra.report.reader import RunReader
-from parametra.report.section import Figure, Panels, Part, Section, Table, missing
+from parametra.report.section import Figure, Note, Panels, Part, Section, Table, missing
 from parametra.report.sections.landmarks import WORDS
 
 TITLE = "Other systems"
@@ -25,7 +25,7 @@ TITLES = {
 
 def section(run: RunReader) -> Section | None:
     """Errors of every system by seed, the design chosen, and the learned number against r."""
-    figures, rows = [], []
+    figures, rows, reasons = [], [], []
     done = run.folder.stage_done("systems") or {}
     for name, title in TITLES.items():
         fields = run.fields(f"system-{name}")
@@ -44,7 +44,9 @@ def section(run: RunReader) -> Section | None:
         figures.append(Figure(dots(groups, short, title, unit, least=1e-14), f"Every seed a dot, medians as bars.{note}"))
         table = done.get("tables", {}).get(name, [])
         chosen = [row["design"].removeprefix(CHOSEN) for row in table if row["design"].startswith(CHOSEN)]
-        for row in [row for row in table if not row["design"].startswith(CHOSEN)]:
+        candidates = [row for row in table if not row["design"].startswith(CHOSEN)]
+        reasons += _reason(title.split(":")[0], candidates, chosen)
+        for row in candidates:
             mark = " (chosen)" if row["design"] in chosen else ""
             rows.append((title.split(":")[0], row["design"] + mark, _text(row["edge"]), _text(row["parameters"])))
     unknown = run.fields("unknown")
@@ -60,6 +62,10 @@ def section(run: RunReader) -> Section | None:
     head = ("system", "design", "error on the edge", "free numbers")
     table = Table(head, tuple(rows), "Candidates by their error on the edge; first seed.")
     parts: list[Part] = [Panels(tuple(figures), columns=2), *([table] if rows else [])]
+    if reasons:
+        parts.append(
+            Note("Why these: the edge was not fitted, and a law that does not fit the system misses it. " + " ".join(reasons))
+        )
     guarded = (run.folder.stage_done("guard") or {}).get("by_system", [])
     if guarded:
         columns = ("system", "runs", "failed", "caught", "false_alarms")
@@ -67,6 +73,15 @@ def section(run: RunReader) -> Section | None:
         caption = "The guard on noisy series of seeds of its own: failed extrapolations, those it flags, good ones it flags."
         parts.append(Table((*columns[:2], "failed", "failed and flagged", "good and flagged"), cells, caption))
     return Section("others", TITLE, LEAD, tuple(parts))
+
+
+def _reason(system: str, candidates: list[dict], chosen: list[str]) -> list[str]:
+    """The chosen design's error on the edge beside that of the candidate that errs most."""
+    own = [row for row in candidates if row["design"] in chosen and row["edge"] is not None]
+    worst = max((row for row in candidates if row["edge"] is not None), key=lambda row: row["edge"], default=None)
+    if not own or worst is None or worst is own[0]:
+        return []
+    return [f"{system}: {own[0]['design']} errs by {number(own[0]['edge'])}, {worst['design']} by {number(worst['edge'])}."]
 
 
 def _missing(groups: dict[str, list[np.ndarray]]) -> list[int]:

@@ -10,9 +10,9 @@ from parametra.report.reader import RunReader
 from parametra.report.section import Figure, Note, Panels, Part, Section, Table, missing
 
 TITLE = "Speed"
-LEAD = (
-    "Measured in this run, on this machine. A ratio to the cloud-resolving model is worth what that model's own speed is worth: "
-    "its cost per cell stands beside it."
+LEAD = "Measured in this run, on this machine."
+RATIOS = (
+    " A ratio to the cloud-resolving model is worth what that model's own speed is worth: its cost per cell stands beside it."
 )
 
 RATIO = r"times faster|speed-?up"
@@ -41,7 +41,8 @@ def section(run: RunReader) -> Section | None:
         parts.append(Note(machine))
     if not parts:
         return missing("speed", TITLE, LEAD, "Not there yet: no stage has finished.")
-    return Section("speed", TITLE, LEAD, tuple(parts))
+    lead = LEAD + RATIOS if any("CRM" in row.name for row in costs) else LEAD
+    return Section("speed", TITLE, lead, tuple(parts))
 
 
 def _machine(run: RunReader) -> str:
