@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose
 
 from parametra.core.errors import UsageError
 from parametra.networks import RESNET_50, RESNET_101, Conv, GroupNorm, ResNet, WideResNet, lipschitz_bound
+from parametra.networks.resnet import Bottleneck
+from parametra.networks.wide_resnet import PreActivation
 from parametra.weights import AbstractKernel, AbstractWeight, dihedrally_symmetric, hadamard, parametrize, spectral, symmetric
 
 KEY = jax.random.key(0)
@@ -96,23 +98,33 @@ def test_what_cannot_be_is_refused():
         Conv.init(KEY, 0, 3)
 
 
-@pytest.mark.parametrize(
-    "network",
-    [lambda: WideResNet.init(KEY, 10, 1, classes=4, block="basic"), lambda: ResNet.init(KEY, (1, 1), classes=4, width=8)],
-    ids=["wide", "bottleneck"],
-)
-def test_no_direction_is_stretched_beyond_the_lipschitz_bound(network):
-    def weights(model):
-        kind = (AbstractKernel, AbstractWeight)
-        return [leaf for leaf in jax.tree.leaves(model, is_leaf=lambda x: isinstance(x, kind)) if isinstance(leaf, kind)]
+def held(network):
+    """Every weight by its singular values, in [0.5, 1]."""
+    kinds = (AbstractKernel, AbstractWeight)
 
-    free = network()
+    def weights(model):
+        return [leaf for leaf in jax.tree.leaves(model, is_leaf=lambda x: isinstance(x, kinds)) if isinstance(leaf, kinds)]
+
+    return parametrize(network, weights, spectral(2, (0.5, 1.0)))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [PreActivation.init(KEY, 4, 4, 1, False), PreActivation.init(KEY, 4, 8, 2, False), Bottleneck.init(KEY, 4, 2, 2)],
+    ids=["kept", "pre-activation", "bottleneck"],
+)
+def test_no_direction_is_stretched_beyond_the_lipschitz_bound(block):
     with pytest.raises(UsageError, match="singular values|No Lipschitz bound"):
-        lipschitz_bound(free)
-    held = parametrize(free, weights, spectral(4, (0.5, 1.0)))
-    x = jax.random.normal(KEY, (1, 16, 16, 3))
-    jacobian = jax.jacrev(lambda x: held(x[None])[0])(x[0]).reshape(4, -1)
-    assert 0 < np.linalg.norm(jacobian, 2) <= float(lipschitz_bound(held))
+        lipschitz_bound(block)
+    block, x = held(block), jax.random.normal(KEY, (4, 4, 4))
+    jacobian = jax.jit(jax.jacrev(lambda x: block(x[None])[0].ravel()))(x).reshape(-1, 64)
+    assert 0 < np.linalg.norm(jacobian, 2) <= float(lipschitz_bound(block))
+
+
+def test_the_lipschitz_bound_of_a_network_is_the_product_of_its_parts():
+    network = held(ResNet.init(KEY, (1,), classes=3, width=2))
+    parts = (network.stem, network.norm, network.stages[0][0], network.head)
+    assert_allclose(lipschitz_bound(network), 2.0 * np.prod([float(lipschitz_bound(part)) for part in parts]), rtol=1e-5)
 
 
 def test_the_lipschitz_bound_of_a_normalisation_is_attained_without_variance():
