@@ -59,9 +59,11 @@ def kernel(model: Any) -> KernelFunction:
     """The infinite-width kernels of `model` as a function of inputs.
 
     Raises:
-        UsageError: a layer without a rule; `monte_carlo_kernel` estimates its kernel then.
+        UsageError: a layer without a rule, or a residual sum that shares weights; `monte_carlo_kernel` estimates its kernel then.
+            A network of shapes without arrays does not show what it shares.
     """
     refuse_without_rule(model)
+    refuse_shared_weights(model)
     return KernelFunction(skeleton(model))
 
 
@@ -83,6 +85,19 @@ def refuse_without_rule(model: Any) -> None:
         return
     for layer in layers:
         refuse_without_rule(layer)
+
+
+def refuse_shared_weights(model: Any) -> None:
+    """UsageError if an array stands twice in a network with a residual sum: correlated terms, whose kernels do not add."""
+    is_sum = lambda node: isinstance(node, ntk.ResidualSum)
+    if not any(map(is_sum, jax.tree.leaves(model, is_leaf=is_sum))):
+        return
+    arrays = [id(leaf) for leaf in jax.tree.leaves(model) if eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)]
+    if len(set(arrays)) < len(arrays):
+        raise UsageError(
+            "A network with a residual sum uses the same weights twice, so that the terms of the sum are correlated. Likely "
+            "cause: one layer object in two places. Remedy: a layer of its own for each place, or wide.monte_carlo_kernel."
+        )
 
 
 def check_inputs(x1: Any, x2: Any) -> None:
