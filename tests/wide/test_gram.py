@@ -9,11 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 from numpy.testing import assert_allclose
 
 from parametra.core.errors import DataError, UsageError
 from parametra.networks import ntk
+from parametra.store.fields import write_fields
 from parametra.wide import StoredGram, cholesky, collapse, conjugate_gradients, gram, kernel, stream_gram
+from parametra.wide.kernel import check_inputs
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.normal(size=(50, 20)), jnp.float32)
@@ -165,6 +168,22 @@ def test_solvers_take_lists_and_whole_numbers_and_refuse_what_is_no_kernel(packe
             solve(eqx.tree_at(lambda g: g.diagonal_tiles, packed.ntk, packed.ntk.diagonal_tiles * jnp.nan), Y, 0.5)
     with pytest.raises(UsageError, match="not positive semi-definite.*Remedy"):
         conjugate_gradients(np.diag([1.0, -1.0]), y, 0.5)
+
+
+def test_products_and_columns_that_do_not_fit_are_refused(packed, tmp_path):
+    _, stored = stream_gram(RELU, X, tmp_path / "gram.zarr", tile=25)
+    for matrix in (packed.ntk, stored):
+        for call in (lambda m: m @ Y[:49], lambda m: m.times(Y[:5]), lambda m: m @ np.ones(49)):
+            with pytest.raises(UsageError, match="needs \\(50,\\) or \\(50, k\\)"):
+                call(matrix)
+        for wrong in ([50], [-1], np.asarray([0.5])):
+            with pytest.raises(UsageError, match="from 0 to 49"):
+                matrix.columns(wrong)
+    write_fields(tmp_path / "other.zarr", xr.Dataset({"wind": ("tile", np.ones(3), {"units": "m/s"})}))
+    with pytest.raises(DataError, match="is no Gram matrix.*Remedy"):
+        StoredGram(tmp_path / "other.zarr", "ntk")
+    with pytest.raises(UsageError, match="x1 is a list. Remedy"):
+        check_inputs([[1.0] * 20], None)
 
 
 SHARDED = """

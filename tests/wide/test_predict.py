@@ -158,7 +158,7 @@ def test_cross_entropy_lowers_its_loss_and_flow_is_the_limit_of_steps():
         flow.train(np.inf)
 
 
-@given(st.sampled_from(["nan", "shape", "negative", "order", "half", "asymmetric", "labels"]))
+@given(st.sampled_from(["nan", "shape", "negative", "never", "order", "half", "asymmetric", "labels"]))
 def test_bad_input_is_refused_with_a_remedy(kind):
     kernel, y, t = K.copy(), Y.copy(), [1.0]
     if kind == "nan":
@@ -167,6 +167,8 @@ def test_bad_input_is_refused_with_a_remedy(kind):
         kernel = kernel[:5]
     elif kind == "negative":
         t = [-1.0]
+    elif kind == "never":
+        t = []
     elif kind == "order":
         t = [2.0, 1.0]
     elif kind == "half":

@@ -68,8 +68,8 @@ def times(values: Any) -> tuple[np.ndarray, bool]:
     """(times as a vector, whether a single one was given); UsageError where they are negative, NaN or not ascending."""
     array = np.asarray(values, np.float64)
     vector = np.atleast_1d(array)
-    if vector.ndim != 1 or np.isnan(vector).any() or (vector < 0).any():
-        raise UsageError(f"Times must be numbers >= 0 in one list, got {values}.")
+    if vector.ndim != 1 or vector.size == 0 or np.isnan(vector).any() or (vector < 0).any():
+        raise UsageError(f"Times must be numbers >= 0 in one list with at least one, got {values}.")
     if (np.diff(vector) < 0).any():
         raise UsageError(f"Times must ascend, got {values}. Remedy: sorted(times).")
     return vector, array.ndim == 0
