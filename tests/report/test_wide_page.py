@@ -41,6 +41,21 @@ def made_up_fields():
             "kernel": ["empirical", "infinite"], "record": np.arange(21.0),
         },
     )  # fmt: skip
+    scores = {
+        name: (("network", "kernel", "width_number", "seed"), np.broadcast_to(0.3 * fall, (2, 2, 3, 2)), ONE)
+        for name in ("loss_gap", "rms", "accuracy", "accuracy_gap")
+    }
+    yield "batches", xr.Dataset(
+        {
+            "curve": (("network", "curve_of", "record"), np.broadcast_to(decay, (2, 3, 21)), ONE),
+            "width": (("network", "width_number"), np.stack([width, width]), ONE),
+            **scores,
+        },
+        {
+            "network": ["wide residual", "dense"], "curve_of": ["network", "empirical", "infinite"],
+            "kernel": ["empirical", "infinite"], "record": np.arange(21),
+        },
+    )  # fmt: skip
     mean = np.linspace(0, 1, 4)[:, None] * np.sin(np.arange(8.0))
     values = {}
     for name, shift in (("ensemble", 0.02), ("predicted", 0.0), ("posterior", 0.2)):
@@ -80,13 +95,13 @@ def test_a_whole_run_shows_every_cell(run):
         ]
     )
     text = build(run.path).read_text(encoding="utf-8")
-    assert sections(text) == ["figures", "curves", "width", "distribution", "montecarlo", "speed", "configuration"]
+    assert sections(text) == ["figures", "curves", "batches", "width", "distribution", "montecarlo", "speed", "configuration"]
     assert "no stage has written" not in text
-    assert text.count("<svg") == 12 + 2 + 4 + 3
+    assert text.count("<svg") == 12 + 2 + 2 + 4 + 3
     assert text.count("dense, momentum, cross-entropy") == 2  # a figure's title and a row of the table
     assert "loss against its own kernel" in text.split("</header>")[0]
 
 
 def test_an_empty_run_says_what_is_not_there(run):
     text = build(run.path).read_text(encoding="utf-8")
-    assert text.count("no stage has written fields/") == 4
+    assert text.count("no stage has written fields/") == 5

@@ -74,6 +74,29 @@ def test_arcsine_in_float32_is_good_to_rounding():
     assert np.abs(error[small][x[small] != 0] / x[small][x[small] != 0]).max() < 3e-7
 
 
+@pytest.mark.x64
+@pytest.mark.parametrize("activation", [ntk.Erf(1.2, 0.7, 0.3), ntk.GELU(), ntk.Gaussian()], ids=lambda phi: type(phi).__name__)
+def test_diagonals_keep_their_digits_in_float32(activation):
+    a = np.asarray([1e-3, 1.0, 1e2, 1e4, 1e5], np.float32)
+    found = dual_diagonal(activation, jnp.asarray(a))
+    with jax.enable_x64(True):
+        exact = dual(activation, *(jnp.asarray(a, jnp.float64),) * 3)
+    for value, true in zip(found, exact, strict=True):
+        assert_allclose(value, true, rtol=5e-7)
+
+
+@pytest.mark.parametrize(("function", "below"), [(lambda x: jnp.maximum(x, 0), 0.0), (jnp.abs, -1.0)], ids=["relu", "abs"])
+def test_the_stated_error_bounds_the_true_one_at_a_kink(function, below):
+    series = ntk.Pointwise(function)
+    stated = truncation_error(series, 1.5)
+    with jax.enable_x64(True):
+        a, c = jnp.full(41, 1.5), jnp.linspace(-1.5, 1.5, 41)
+        pairs = zip(dual(series, a, a, c), dual(ntk.ABReLU(below, 1.0), a, a, c), strict=True)
+        true = [float(jnp.abs(one - two).max()) for one, two in pairs]
+    for bound, error in zip(stated, true, strict=True):
+        assert error <= bound < 10 * error
+
+
 def test_the_stated_error_of_a_series_bounds_the_true_one_and_falls():
     errors = [truncation_error(ntk.Pointwise(jnp.tanh, terms), 1.5)[0] for terms in (8, 16, 32)]
     assert errors[0] > 10 * errors[1] > 100 * errors[2]

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from parametra.core.errors import UsageError
 from parametra.networks import MLP, ntk
-from parametra.wide import empirical_ntk, linearize
+from parametra.wide import empirical_ntk, kernel, linearize, monte_carlo_kernel, ntk_product
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
@@ -74,6 +74,45 @@ def test_both_parameterizations_train_alike_at_rates_that_correspond():
     for _ in range(10):
         one, two = step(one), step(two)
     assert_allclose(one(X), two(X), rtol=1e-4, atol=1e-5)
+
+
+def test_networks_of_one_sample_or_of_batches_alone_are_taken_alike():
+    """Equinox's own networks take one sample; eqx.filter_vmap makes one that takes batches alone."""
+    one = eqx.nn.MLP(5, 2, 6, 1, key=KEY)
+    full = empirical_ntk(one, X, kind="full")
+    assert_allclose(empirical_ntk(eqx.filter_vmap(one), X, kind="full"), full, rtol=1e-5)
+    v = jnp.asarray(RNG.normal(size=(3, 2)), jnp.float32)
+    assert_allclose(ntk_product(one, X, None, v), jnp.einsum("abij,bj->ai", full, v), rtol=1e-4, atol=1e-5)
+    assert_allclose(linearize(one)(X), jax.vmap(one)(X), rtol=1e-5, atol=1e-6)
+    assert_allclose(linearize(one)(X[0]), one(X[0]), rtol=1e-5, atol=1e-6)
+
+
+def test_what_has_no_tangent_kernel_or_no_product_is_refused():
+    one = eqx.nn.MLP(5, 2, 6, 1, key=KEY)
+    for bare in (jax.vmap(one), ntk.Chain((ntk.ReLU(),))):
+        for call in (lambda m: empirical_ntk(m, X), lambda m: ntk_product(m, X, None, X), linearize):
+            with pytest.raises(UsageError, match="no floating-point arrays.*Remedy"):
+                call(bare)
+    v = jnp.ones((3, 2))
+    for x, vector, words in (
+        (X, v[:2], "v has shape \\(2, 2\\) for outputs of shape \\(3, 2\\)"), (X, v * jnp.nan, "v holds NaN"),
+        (X * jnp.nan, v, "x1 holds NaN"), (X[:, :4], v, "neither a batch"),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=words):
+            ntk_product(one, x, None, vector)
+
+
+def test_no_sample_gives_an_empty_kernel():
+    model, x = MODELS["perceptron"]
+    for kind, more in (("trace", ()), ("diagonal", (2,)), ("full", (2, 2))):
+        assert empirical_ntk(model, x[:0], x, kind).shape == (0, 3, *more)
+        assert empirical_ntk(model, x, x[:0], kind).shape == (3, 0, *more)
+    found = monte_carlo_kernel(lambda key: MLP.init(key, 5, 2, (6,)), x[:0], key=KEY, networks=2)
+    assert found.nngp.shape == found.ntk_error.shape == (0, 0)
+    images = kernel(MODELS["convolution"][0])
+    for x1, x2, shape in ((IMAGES[:0], None, (0, 0)), (IMAGES[:0], IMAGES, (0, 3)), (IMAGES, IMAGES[:0], (3, 0))):
+        assert images(x1, x2).ntk.shape == shape
+    assert images.diagonal(IMAGES[:0]).nngp.shape == (0,)
 
 
 def test_a_taylor_polynomial_has_an_order_and_an_unknown_kind_is_refused():

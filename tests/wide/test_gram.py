@@ -9,11 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 from numpy.testing import assert_allclose
 
 from parametra.core.errors import DataError, UsageError
 from parametra.networks import ntk
+from parametra.store.fields import write_fields
 from parametra.wide import StoredGram, cholesky, collapse, conjugate_gradients, gram, kernel, stream_gram
+from parametra.wide.kernel import check_inputs
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.normal(size=(50, 20)), jnp.float32)
@@ -52,6 +55,25 @@ def test_collapse_needs_no_bias_and_states_its_error():
     assert short.error < 5e-7
     assert short.nngp_one == pytest.approx(2.0)  # sw2 = 2 keeps the variance: K(x, x) = 2 |x|²/d, Theta = (depth + 1) K
     assert short.ntk_one == pytest.approx(8.0)
+
+
+def test_a_collapsed_network_takes_its_own_inputs_only():
+    with pytest.raises(UsageError, match="20 inputs meets 9 features"):
+        gram(RELU, X[:, :9])
+    dense = eqx.filter_eval_shape(lambda key: ntk.Dense.init(key, 20, 20), jax.random.key(0))
+    for model in (ntk.Chain((ntk.Dropout(0.1), dense)), ntk.ResidualSum(dense), ntk.Chain((ntk.Dropout(0.1),))):
+        assert_allclose(gram(model, X).ntk.dense(), kernel(model)(X).ntk, rtol=0, atol=1e-5)
+
+
+def test_a_store_knows_functions_of_one_name_apart(tmp_path):
+    def named(function):
+        chain = lambda key: ntk.dense_network(key, 20, 1, (8,), ntk.Pointwise(lambda z: function(z), 4))
+        return eqx.filter_eval_shape(chain, jax.random.key(0))
+
+    stream_gram(named(jnp.tanh), X[:8], tmp_path / "gram.zarr")
+    stream_gram(named(jnp.tanh), X[:8], tmp_path / "gram.zarr")
+    with pytest.raises(UsageError, match="another network or data set"):
+        stream_gram(named(lambda z: jnp.sin(3 * z)), X[:8], tmp_path / "gram.zarr")
 
 
 def test_work_is_half_of_the_square():
@@ -130,6 +152,38 @@ def test_what_cannot_be_solved_is_said(packed):
         gram(RELU, X[:0])
     with pytest.raises(UsageError, match="tile needs at least one row"):
         gram(RELU, X, tile=0)
+
+
+def test_solvers_take_lists_and_whole_numbers_and_refuse_what_is_no_kernel(packed):
+    whole, y = [[4, 1], [1, 3]], [[1.0], [2.5]]
+    for solve in (cholesky, conjugate_gradients):
+        assert_allclose(solve(whole, y, 0.5).coefficients, np.linalg.solve([[4.5, 1], [1, 3.5]], y), rtol=1e-3)
+        for bad, words in (
+            (np.eye(2, dtype=np.float16), "float16"), ([[1.0, 2.0], [0.0, 1.0]], "not symmetric.*Remedy"),
+            ([[np.nan, 0.0], [0.0, 1.0]], "NaN"), ([1.0, 2.0], "a square one"),
+        ):  # fmt: skip
+            with pytest.raises(UsageError, match=words):
+                solve(bad, y, 0.5)
+        with pytest.raises(UsageError, match="NaN"):
+            solve(eqx.tree_at(lambda g: g.diagonal_tiles, packed.ntk, packed.ntk.diagonal_tiles * jnp.nan), Y, 0.5)
+    with pytest.raises(UsageError, match="not positive semi-definite.*Remedy"):
+        conjugate_gradients(np.diag([1.0, -1.0]), y, 0.5)
+
+
+def test_products_and_columns_that_do_not_fit_are_refused(packed, tmp_path):
+    _, stored = stream_gram(RELU, X, tmp_path / "gram.zarr", tile=25)
+    for matrix in (packed.ntk, stored):
+        for call in (lambda m: m @ Y[:49], lambda m: m.times(Y[:5]), lambda m: m @ np.ones(49)):
+            with pytest.raises(UsageError, match="needs \\(50,\\) or \\(50, k\\)"):
+                call(matrix)
+        for wrong in ([50], [-1], np.asarray([0.5])):
+            with pytest.raises(UsageError, match="from 0 to 49"):
+                matrix.columns(wrong)
+    write_fields(tmp_path / "other.zarr", xr.Dataset({"wind": ("tile", np.ones(3), {"units": "m/s"})}))
+    with pytest.raises(DataError, match="is no Gram matrix.*Remedy"):
+        StoredGram(tmp_path / "other.zarr", "ntk")
+    with pytest.raises(UsageError, match="x1 is a list. Remedy"):
+        check_inputs([[1.0] * 20], None)
 
 
 SHARDED = """

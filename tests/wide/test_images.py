@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from parametra.core.errors import UsageError
 from parametra.networks import ntk
-from parametra.wide import kernel, rule
+from parametra.wide import kernel, monte_carlo_kernel, rule
 from parametra.wide.offsets import global_mean, split
 from parametra.wide.start import start_pair
 
@@ -96,9 +97,12 @@ def test_kernels_of_images_are_those_of_the_plain_recursion(height, width, setti
         assert_allclose((found.nngp[i, j], found.ntk[i, j]), plain(x[i], x[j], settings), rtol=3e-4)
 
 
-BLOCK = ntk.Chain((RELU, conv(4, 4, (1, 5), "CIRCULAR")))
+def block():
+    return ntk.Chain((RELU, conv(4, 4, (1, 5), "CIRCULAR")))
+
+
 CHAINS = {
-    "residual": (conv(2, 4), ntk.ResidualSum(BLOCK), ntk.ResidualSum(BLOCK, conv(4, 4, (1, 1))), RELU),
+    "residual": (conv(2, 4), ntk.ResidualSum(block()), ntk.ResidualSum(block(), conv(4, 4, (1, 1))), RELU),
     "norm and dropout": (conv(2, 4), ntk.LayerNorm(), RELU, ntk.Dropout(0.5), conv(4, 4), ntk.Erf()),
     "series": (conv(2, 4), ntk.Pointwise(jnp.tanh), conv(4, 4), ntk.GELU()),
     "pixels only": (eqx.filter_eval_shape(lambda key: ntk.Dense.init(key, 2, 4), KEY), ntk.LeakyReLU(0.3)),
@@ -121,6 +125,26 @@ def test_one_offset_after_the_other_is_all_pairs_at_once(name, shape):
         return found, (*expected, *alone, alone[0])
 
     assert_allclose(*both(x1, x2), rtol=3e-6, atol=3e-6)
+
+
+def test_flattened_pixels_are_no_one_gaussian():
+    """A pointwise layer after Flatten is the one before it; its kernel is known only there, or of a single pixel."""
+
+    def make(after, height):
+        def draw(key):
+            first, last = ntk.Conv.init(key, 2, 256), ntk.Dense.init(jax.random.fold_in(key, 1), 256 * height, 1)
+            middle = (ntk.Flatten(), ntk.Abs()) if after else (ntk.Abs(), ntk.Flatten())
+            return ntk.Chain((first, *middle, last))
+
+        return draw
+
+    x = image(2, 3, 1, 2) * jnp.asarray([0.1, 1.0, 5.0])[:, None, None]
+    shapes = lambda *which: eqx.filter_eval_shape(make(*which), KEY)
+    with pytest.raises(UsageError, match="or Flatten. Remedy"):
+        kernel(shapes(True, 3))(x)
+    found, true = monte_carlo_kernel(make(True, 3), x, key=KEY, networks=64), kernel(shapes(False, 3))(x)
+    assert (np.abs(found.nngp - true.nngp) < 4 * found.nngp_error).all()
+    assert_allclose(kernel(shapes(True, 1))(x[:, :1]).ntk, kernel(shapes(False, 1))(x[:, :1]).ntk, rtol=1e-6)
 
 
 def test_pooling_of_windows_and_strides_keep_all_pairs():

@@ -115,6 +115,15 @@ def test_layers_refuse_where_their_formula_does_not_hold():
             kernel(model)(x)
 
 
+def test_a_residual_sum_of_shared_weights_is_refused():
+    one, two = (ntk.Dense.init(jax.random.fold_in(KEY, number), 6, 6) for number in (0, 1))
+    block = lambda dense: ntk.ResidualSum(ntk.Chain((ntk.ReLU(), dense)))
+    for shared in (ntk.ResidualSum(one, one), ntk.Chain((two, block(one), block(one)))):
+        with pytest.raises(UsageError, match="same weights twice.*a layer of its own"):
+            kernel(shared)
+    assert_allclose(kernel(ntk.ResidualSum(one, two))(jnp.asarray(X)).nngp, 2 * kernel(one)(jnp.asarray(X)).nngp, rtol=1e-6)
+
+
 def test_bad_inputs_are_refused():
     function = kernel(shape_of(ntk.Dense.init, 6, 1))
     for bad, words in (

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -60,6 +61,60 @@ def test_training_diverges_above_the_largest_stable_rate_only(kind):
     assert_allclose(rates.divergence, 2 / top)
 
 
+@pytest.mark.parametrize("normalise", ["entries", "samples", "sum"])
+def test_critical_rates_of_coupled_outputs_count_samples_once(normalise):
+    both = np.einsum("nm,kl->nmkl", K, np.eye(2))
+    expected = predict.critical_learning_rates(K, 2, normalise).divergence
+    assert_allclose(predict.critical_learning_rates(both, normalise=normalise).divergence, expected)
+    assert_allclose(predict.squared_loss(both, Y, normalise=normalise).critical_learning_rates().divergence, expected)
+    with pytest.raises(UsageError, match="has 2 outputs, not 3"):
+        predict.critical_learning_rates(both, 3)
+
+
+def test_outputs_are_never_broadcast_and_labels_are_real():
+    hot, way = np.eye(2)[[0, 1, 0, 1, 1, 0]], predict.GradientDescent(0.1)
+    squared = predict.squared_loss(K, hot, way)
+    batches = predict.mini_batches(K, hot, None, way, np.zeros((2, 3), int))
+    entropy = predict.cross_entropy(K, hot, None, way)
+    for call in (
+        lambda: squared.dual(1, F0[:, :1]), lambda: squared.train(1, F0[:, :1]),
+        lambda: predict.mini_batches(K, hot, F0[:, :1], way, np.zeros((2, 3), int)),
+        lambda: predict.cross_entropy(K, hot, F0[:, :1], way),
+        *(lambda run=run: run.test(K_TEST, 1, F0_TEST[:, :1]) for run in (squared, batches, entropy)),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match="for 2 outputs. Remedy"):
+            call()
+    with pytest.raises(UsageError, match="complex128. Remedy"):
+        predict.squared_loss(K, Y + 0j)
+
+
+def test_cross_entropy_with_momentum_is_simulated_training_and_blocks_are_one_kernel():
+    hot = np.eye(2)[[0, 1, 0, 1, 1, 0]]
+    way, theta, v = predict.HeavyBall(0.1, 0.8), np.zeros((9, 2)), np.zeros((9, 2))
+    for _ in range(30):
+        f = F0 + J @ theta
+        v = 0.8 * v - 0.1 * J.T @ (np.exp(f) / np.exp(f).sum(1, keepdims=True) - hot) / hot.size
+        theta = theta + v
+    assert_allclose(predict.cross_entropy(K, hot, F0, way).train(30), F0 + J @ theta, atol=1e-12)
+    both = np.einsum("nm,kl->nmkl", K, np.eye(2))
+    for optimiser, time in ((way, 30), (predict.MomentumFlow(0.5, 0.8), 3.0)):
+        one, two = (predict.cross_entropy(square, hot, F0, optimiser) for square in (K, both))
+        assert_allclose(two.train(time), one.train(time), atol=1e-8)
+        across = np.einsum("nm,kl->nmkl", K_TEST, np.eye(2))
+        assert_allclose(two.test(across, time, F0_TEST), one.test(K_TEST, time, F0_TEST), atol=1e-8)
+
+
+def test_momentum_flow_under_cross_entropy_is_the_damped_equation():
+    """f'' = -(1 - momentum)/sqrt(rate) f' - Theta dL/df in the time sqrt(rate) t, by small steps of its own."""
+    hot, way = np.eye(2)[[0, 1, 0, 1, 1, 0]], predict.MomentumFlow(0.25, 0.8)
+    dt, a, v = 1e-4, np.zeros((6, 2)), np.zeros((6, 2))
+    for _ in range(10_000):
+        f = F0 + K @ a
+        v = v + dt * ((hot - scipy.special.softmax(f, -1)) / hot.size - way.friction * v)
+        a = a + dt * v
+    assert_allclose(predict.cross_entropy(K, hot, F0, way).train(2.0), F0 + K @ a, atol=2e-3)
+
+
 def test_duplicate_rows_are_trained_as_one_and_counted():
     doubled = J[[0, 1, 2, 0]]
     run = predict.squared_loss(doubled @ doubled.T, Y[:4])
@@ -103,7 +158,7 @@ def test_cross_entropy_lowers_its_loss_and_flow_is_the_limit_of_steps():
         flow.train(np.inf)
 
 
-@given(st.sampled_from(["nan", "shape", "negative", "order", "half", "asymmetric", "labels"]))
+@given(st.sampled_from(["nan", "shape", "negative", "never", "order", "half", "asymmetric", "labels"]))
 def test_bad_input_is_refused_with_a_remedy(kind):
     kernel, y, t = K.copy(), Y.copy(), [1.0]
     if kind == "nan":
@@ -112,6 +167,8 @@ def test_bad_input_is_refused_with_a_remedy(kind):
         kernel = kernel[:5]
     elif kind == "negative":
         t = [-1.0]
+    elif kind == "never":
+        t = []
     elif kind == "order":
         t = [2.0, 1.0]
     elif kind == "half":

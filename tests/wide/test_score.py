@@ -54,11 +54,29 @@ def test_alarms_keep_their_rate_and_find_what_left_the_manifold(fitted):
     assert np.asarray(held.alarm(jnp.asarray(shifted))).mean() > 0.9
 
 
+def test_what_never_varied_and_what_is_missing_raise_the_alarm(fitted):
+    x, score = fitted
+    score = score.calibrate(jnp.asarray(draw(400)), 0.1)
+    missing = jnp.asarray(x[:1]).at[0, 2].set(jnp.nan)
+    assert bool(score.alarm(missing)[0])
+    with pytest.raises(UsageError, match="no finite score.*Remedy"):
+        score.calibrate(jnp.concatenate([jnp.asarray(x[:50]), missing]), 0.1)
+    with pytest.raises(UsageError, match="fitted to 8 features, got shape \\(50, 7\\)"):
+        score.calibrate(jnp.asarray(x[:50, :7]), 0.1)
+    constant = np.concatenate([x, np.full((600, 1), 0.3, np.float32)], 1)
+    wide = fit_score(MODEL, constant, landmarks=40)
+    assert_allclose(wide(jnp.asarray(constant[:9])), score(jnp.asarray(x[:9])), rtol=1e-3)
+    for value in (0.31, 1e6):
+        moved = jnp.asarray(constant[:9]).at[:, 8].set(value)
+        assert (wide(moved) > 10 * wide(jnp.asarray(constant)).max()).all()
+        assert (wide.mahalanobis(moved) > 10).all()
+
+
 def test_it_costs_at_most_a_tenth_of_an_emulator():
     """Multiplications per column, by the compiler's count, for 94 inputs and 64 landmarks, beside a 9 x 256 network's pass."""
     columns = RNG.normal(size=(500, 94)).astype(np.float32)
     model = eqx.filter_eval_shape(lambda key: ntk.dense_network(key, 94, 1, (8, 8)), jax.random.key(0))
-    score = fit_score(model, columns, landmarks=64)
+    score = fit_score(model, columns)
     emulator = MLP.init(jax.random.key(0), 94, 65, (256,) * 9)
     batch = jax.ShapeDtypeStruct((2048, 94), jnp.float32)
     costs = [jax.jit(lambda x, f=function: f(x)).lower(batch).compile().cost_analysis() for function in (score, emulator)]

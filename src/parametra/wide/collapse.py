@@ -19,7 +19,7 @@ from numpy.polynomial import chebyshev
 from parametra.networks import ntk
 from parametra.wide.arithmetic import arcsine, correlation
 from parametra.wide.kernel import Kernel, skeleton
-from parametra.wide.rules import parts, rule
+from parametra.wide.rules import parts, refuse_other_size, rule
 from parametra.wide.state import State
 
 DEGREES = (8, 10, 12, 14, 16, 18, 22, 26, 32, 40, 50)
@@ -32,6 +32,7 @@ class Collapsed(eqx.Module):
         nngp, ntk: coefficients.
         nngp_one, ntk_one: h at rho = 1, exact, for the diagonal.
         error: largest error of both polynomials as evaluated in the precision of the inputs, relative to h(1).
+        inputs: of the first dense layer.
     """
 
     nngp: tuple[float, ...] = eqx.field(static=True)
@@ -39,9 +40,11 @@ class Collapsed(eqx.Module):
     nngp_one: float = eqx.field(static=True)
     ntk_one: float = eqx.field(static=True)
     error: float = eqx.field(static=True)
+    inputs: int = eqx.field(static=True)
 
     def __call__(self, x1: Float[Array, "n1 d"], x2: Float[Array, "n2 d"] | None) -> Kernel:
-        """Kernels (n1, n2); diagonal exact where `x2` is None."""
+        """Kernels (n1, n2); diagonal exact where `x2` is None. UsageError for inputs that the first layer cannot take."""
+        refuse_other_size(x1.shape[-1], self.inputs)
         other = x1 if x2 is None else x2
         first, second = (jnp.sum(x * x, -1) / x1.shape[-1] for x in (x1, other))
         product = jnp.matmul(x1, other.T, precision="highest") / x1.shape[-1]
@@ -57,23 +60,24 @@ class Collapsed(eqx.Module):
 
 
 def collapse(model: Any, dtype: Any = np.float32) -> Collapsed | None:
-    """The polynomials of `model`; None where it has a bias or a layer that is not positively homogeneous, or acts on images."""
-    return _collapse(skeleton(model), np.dtype(dtype)) if _homogeneous(model) else None
+    """The polynomials of `model`; None where it has a bias, no dense layer, or one that is not positively homogeneous."""
+    inputs = _inputs(model)
+    return _collapse(skeleton(model), inputs, np.dtype(dtype)) if inputs is not None and _homogeneous(model) else None
 
 
 @functools.lru_cache(maxsize=64)
-def _collapse(model: Any, dtype: np.dtype) -> Collapsed:
+def _collapse(model: Any, inputs: int, dtype: np.dtype) -> Collapsed:
     """The fit, once for each network and precision: it costs more than a small Gram matrix."""
     with jax.enable_x64(True):
 
         def kernels(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             rho = jnp.asarray(np.sin(0.5 * np.pi * s))
             one = jnp.ones_like(rho)
-            end = rule(model, State(rho, jnp.zeros_like(rho), one, one, channels=_inputs(model), paired=True))
+            end = rule(model, State(rho, jnp.zeros_like(rho), one, one, channels=inputs, paired=True))
             return np.asarray(end.nngp), np.asarray(end.ntk)
 
         unit = jnp.ones(1)
-        one = rule(model, State(unit, 0.0 * unit, unit, unit, channels=_inputs(model), same=True, paired=True))
+        one = rule(model, State(unit, 0.0 * unit, unit, unit, channels=inputs, same=True, paired=True))
         tops = float(one.nngp[0]), float(one.ntk[0])
         grid = np.cos(np.linspace(0.0, np.pi, 4 * max(DEGREES) + 1))
         exact = kernels(grid)
@@ -88,7 +92,7 @@ def _collapse(model: Any, dtype: np.dtype) -> Collapsed:
             for power, value, top in zip(powers, exact, tops, strict=True)
         ]
         if best is None or max(errors) < best.error:
-            best = Collapsed(powers[0], powers[1], tops[0], tops[1], float(max(errors)))
+            best = Collapsed(powers[0], powers[1], tops[0], tops[1], float(max(errors)), inputs)
         if max(errors) < tolerance:
             break
     assert best is not None
@@ -106,9 +110,12 @@ def _homogeneous(model: Any) -> bool:
     return isinstance(model, ntk.ABReLU | ntk.Dropout)
 
 
-def _inputs(model: Any) -> int:
-    layers = parts(model)
-    return _inputs(layers[0]) if layers else model.fan_in if isinstance(model, ntk.Dense) else 1
+def _inputs(model: Any) -> int | None:
+    """Of the first dense layer, also behind layers without weights or in a residual sum; None without one."""
+    if isinstance(model, ntk.Dense):
+        return model.fan_in
+    layers = (model.branch, model.shortcut) if isinstance(model, ntk.ResidualSum) else parts(model) or ()
+    return next((inputs for inputs in map(_inputs, layers) if inputs is not None), None)
 
 
 def _horner(coefficients: Any, x: Any) -> Any:

@@ -17,17 +17,19 @@ from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
 from parametra.networks import ntk
+from parametra.wide.apply import apply, apply_one, refuse_no_parameters
 from parametra.wide.kernel import check_inputs
 from parametra.wide.taps import UntappableError, signals
 
 JACOBIAN_BYTES = 2**28
+EXTRA_AXES = {"trace": 0, "diagonal": 1, "full": 2}  # of the outputs, behind (n1, n2)
 
 
 def empirical_ntk(
     model: Callable[..., Any], x1: Float[Array, "n1 ..."], x2: Float[Array, "n2 ..."] | None = None, kind: str = "trace", *,
     structured: bool = True,
 ) -> Float[Array, "..."]:  # fmt: skip
-    """The tangent kernel of `model`, any Equinox network that maps (..., inputs) to (..., outputs).
+    """The tangent kernel of `model`, any Equinox network of a batch or of one sample.
 
     Args:
         model: the network; all its floating-point arrays count as parameters.
@@ -38,22 +40,27 @@ def empirical_ntk(
         structured: False forces contracted Jacobians, for comparison.
 
     Raises:
-        UsageError: shapes that do not fit, NaN, half precision, an unknown kind.
+        UsageError: shapes that do not fit, NaN, half precision, an unknown kind, a network without parameters.
     """
     check_inputs(x1, x2)
-    if kind not in ("trace", "diagonal", "full"):
+    refuse_no_parameters(model)
+    if kind not in EXTRA_AXES:
         raise UsageError(f'kind="{kind}" is unknown. Known: trace, diagonal, full.')
     return _ntk(model, x1, x2, kind, structured)
 
 
 @eqx.filter_jit
 def _ntk(model: Callable[..., Any], x1: Array, x2: Array | None, kind: str, structured: bool) -> Array:
+    other = x1 if x2 is None else x2
+    if len(x1) == 0 or len(other) == 0:
+        outputs = eqx.filter_eval_shape(apply, model, x1).shape[-1]
+        return jnp.zeros((len(x1), len(other), *(outputs,) * EXTRA_AXES[kind]), x1.dtype)
     if structured:
         try:
             return _structured(model, x1, x2, kind)
         except UntappableError:
             pass
-    return _contracted(model, x1, x1 if x2 is None else x2, kind)
+    return _contracted(model, x1, other, kind)
 
 
 def _structured(model: Callable[..., Any], x1: Array, x2: Array | None, kind: str) -> Array:
@@ -69,7 +76,7 @@ def _layer(layer: Any, a1: Array, d1: Array, a2: Array, d2: Array, kind: str) ->
         return _product(_weight_gradients(layer, a1, d1), _weight_gradients(layer, a2, d2), kind)
     w, b = layer.scales if isinstance(layer, ntk.Dense) else (1.0, 1.0)
     forward = w * w * _times(a1, a2.T) + (0.0 if layer.bias is None else b * b)
-    return _product(d1, d2, kind) * forward.reshape(*forward.shape, *(1,) * {"trace": 0, "diagonal": 1, "full": 2}[kind])
+    return _product(d1, d2, kind) * forward.reshape(*forward.shape, *(1,) * EXTRA_AXES[kind])
 
 
 def _product(one: Array, two: Array, kind: str) -> Array:
@@ -99,10 +106,10 @@ def _contracted(model: Callable[..., Any], x1: Array, x2: Array, kind: str) -> A
     count = sum(leaf.size for leaf in jax.tree.leaves(free))
 
     def jacobian(x: Array) -> Array:
-        rows = jax.jacrev(lambda free: jnp.ravel(eqx.combine(free, fixed)(x)))(free)
+        rows = jax.jacrev(lambda free: jnp.ravel(apply_one(eqx.combine(free, fixed), x)))(free)
         return jnp.concatenate([leaf.reshape(leaf.shape[0], -1) for leaf in jax.tree.leaves(rows)], 1)
 
-    outputs = jax.eval_shape(lambda x: jnp.ravel(eqx.combine(free, fixed)(x)), x1[0]).shape[0]
+    outputs = jax.eval_shape(lambda x: jnp.ravel(apply_one(eqx.combine(free, fixed), x)), x1[0]).shape[0]
     rows = max(1, min(len(x2), JACOBIAN_BYTES // max(1, outputs * count * x1.dtype.itemsize)))
 
     def strip(x: Array) -> Array:

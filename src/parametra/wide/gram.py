@@ -62,12 +62,21 @@ class Gram(eqx.Module):
         full = full.at[rows, columns].set(self.upper_tiles).at[columns, rows].set(self.upper_tiles.swapaxes(1, 2))
         return full.transpose(0, 2, 1, 3).reshape(blocks * tile, -1)[: self.size, : self.size]
 
-    def __matmul__(self, v: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
-        """The product with a vector (n,) or a matrix (n, k): each tile is read once; with float64 ones it is taken in float64."""
+    def __matmul__(self, v: Any) -> Float[Array, "n ..."]:
+        """The product with a vector (n,) or a matrix (n, k): each tile is read once; with float64 ones it is taken in float64.
+
+        UsageError for another number of rows.
+        """
+        v = jnp.asarray(v)
+        check_rows(v, self.size)
         return _product(self, v if v.ndim == 2 else v[:, None]).reshape(v.shape)
 
     def times(self, v: np.ndarray) -> np.ndarray:
-        """The product with (n, k) in float64, by NumPy where the tiles are in the host's memory and all of them on one device."""
+        """The product with (n, k) in float64, by NumPy where the tiles are in the host's memory and all of them on one device.
+
+        UsageError for another number of rows.
+        """
+        check_rows(v, self.size)
         devices = self.diagonal_tiles.devices()
         if len(devices) > 1 or next(iter(devices)).platform != "cpu":
             with jax.enable_x64(True):
@@ -79,7 +88,8 @@ class Gram(eqx.Module):
         return multiply([*diagonal, *zip(rows, columns, above, strict=True)], v, blocks, tile)
 
     def columns(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Columns (n, m), gathered on the host."""
+        """Columns (n, m), gathered on the host; UsageError for numbers that are none of the n."""
+        check_columns(indices, self.size)
         blocks, tile, _ = self.diagonal_tiles.shape
         on, above = np.asarray(self.diagonal_tiles), np.asarray(self.upper_tiles)
         place = {pair: number for number, pair in enumerate(zip(*map(np.ndarray.tolist, self.pairs), strict=True))}
@@ -157,6 +167,19 @@ def check_tile(count: int, tile: int | None) -> int:
     if tile is not None and tile < 1:
         raise UsageError(f"A tile needs at least one row, got {tile}.")
     return min(count, tile or min(2000, max(1, -(-count // 8))))
+
+
+def check_rows(v: Any, size: int) -> None:
+    """UsageError for what a matrix of `size` columns cannot be multiplied with."""
+    if np.ndim(v) not in (1, 2) or np.shape(v)[0] != size:
+        raise UsageError(f"The product needs ({size},) or ({size}, k), got shape {np.shape(v)}. Remedy: one row per sample.")
+
+
+def check_columns(indices: Any, size: int) -> None:
+    """UsageError for column numbers outside of 0 ... size - 1."""
+    numbers = np.asarray(indices)
+    if numbers.ndim != 1 or (numbers.size and (numbers.dtype.kind not in "iu" or numbers.min() < 0 or numbers.max() >= size)):
+        raise UsageError(f"Columns must be whole numbers from 0 to {size - 1} in one list, got {indices}.")
 
 
 def blocks_of(x: Array, tile: int) -> Array:

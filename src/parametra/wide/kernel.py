@@ -59,9 +59,11 @@ def kernel(model: Any) -> KernelFunction:
     """The infinite-width kernels of `model` as a function of inputs.
 
     Raises:
-        UsageError: a layer without a rule; `monte_carlo_kernel` estimates its kernel then.
+        UsageError: a layer without a rule, or a residual sum that shares weights; `monte_carlo_kernel` estimates its kernel then.
+            A network of shapes without arrays does not show what it shares.
     """
     refuse_without_rule(model)
+    refuse_shared_weights(model)
     return KernelFunction(skeleton(model))
 
 
@@ -85,11 +87,26 @@ def refuse_without_rule(model: Any) -> None:
         refuse_without_rule(layer)
 
 
+def refuse_shared_weights(model: Any) -> None:
+    """UsageError if an array stands twice in a network with a residual sum: correlated terms, whose kernels do not add."""
+    is_sum = lambda node: isinstance(node, ntk.ResidualSum)
+    if not any(map(is_sum, jax.tree.leaves(model, is_leaf=is_sum))):
+        return
+    arrays = [id(leaf) for leaf in jax.tree.leaves(model) if eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)]
+    if len(set(arrays)) < len(arrays):
+        raise UsageError(
+            "A network with a residual sum uses the same weights twice, so that the terms of the sum are correlated. Likely "
+            "cause: one layer object in two places. Remedy: a layer of its own for each place, or wide.monte_carlo_kernel."
+        )
+
+
 def check_inputs(x1: Any, x2: Any) -> None:
     """UsageError for inputs that no kernel can take; values are looked at outside of jit only."""
     for name, x in (("x1", x1), ("x2", x2)):
         if x is None:
             continue
+        if not hasattr(x, "dtype"):
+            raise UsageError(f"{name} is a {type(x).__name__}. Remedy: an array, jnp.asarray({name}, 'float32').")
         if x.dtype not in (jnp.float32, jnp.float64):
             raise UsageError(
                 f"{name} is {x.dtype}; kernels need float32 or float64. Likely cause: half precision or whole numbers. Remedy: "
@@ -97,13 +114,13 @@ def check_inputs(x1: Any, x2: Any) -> None:
             )
         if x.ndim not in (2, 4):
             raise UsageError(f"{name} has shape {x.shape}. Remedy: (n, features), or (n, height, width, channels) for images.")
-        if not _finite(x):
+        if not all_finite(x):
             raise UsageError(f"{name} holds NaN or infinity. Likely cause: missing values. Remedy: leave those rows out.")
     if x2 is not None and (x1.shape[1:] != x2.shape[1:] or x1.dtype != x2.dtype):
         raise UsageError(f"x1 is {x1.dtype}{x1.shape} and x2 {x2.dtype}{x2.shape}. Remedy: alike but for the first axis.")
 
 
-def _finite(x: Array) -> bool:
+def all_finite(x: Array) -> bool:
     """Whether all values are finite; True inside of jit, where nobody knows."""
     try:
         return bool(_all_finite(x))
@@ -167,6 +184,9 @@ def _self_pairs(model: Callable[..., Any], x: Array) -> tuple[tuple[Array, Array
 
 def _image_pairs(model: Callable[..., Any], x1: Array, x2: Array | None) -> Kernel:
     """Pair by pair, so that the numbers of a pair stay near the processor; half of the pairs where x2 is x1."""
+    if len(x1) == 0 or (x2 is not None and len(x2) == 0):
+        none = jnp.zeros((len(x1), len(x1 if x2 is None else x2)), x1.dtype)
+        return Kernel(none, none)
     own, pooled1 = _self_pairs(model, x1)
     other = x1 if x2 is None else x2
     pooled2 = pooled1 if x2 is None else _self_pairs(model, x2)[1]

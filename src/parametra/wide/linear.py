@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from parametra.core.errors import UsageError
+from parametra.wide.apply import apply, refuse_no_parameters
+from parametra.wide.kernel import all_finite, check_inputs
 
 
 class Linearized(eqx.Module):
@@ -27,11 +29,12 @@ class Linearized(eqx.Module):
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """The Taylor polynomial at `x`."""
-        free, fixed = eqx.partition(jax.lax.stop_gradient(self.model), eqx.is_inexact_array)
+        free, fixed = eqx.partition(self.model, eqx.is_inexact_array)
+        free = jax.lax.stop_gradient(free)
 
         def along(epsilon: Array) -> Array:
             moved = jax.tree.map(lambda leaf, step: leaf + epsilon.astype(leaf.dtype) * step, free, self.delta)
-            return eqx.combine(moved, fixed)(x)
+            return apply(eqx.combine(moved, fixed), x)
 
         total, term = along(jnp.zeros(())), along
         for degree in range(1, self.order + 1):
@@ -47,7 +50,11 @@ class Linearized(eqx.Module):
 
 
 def linearize(model: Any, order: int = 1) -> Linearized:
-    """The Taylor polynomial of `model` about its present parameters, with delta = 0; UsageError for an order below one."""
+    """The Taylor polynomial of `model` about its present parameters, with delta = 0.
+
+    UsageError for an order below one, or a network without parameters.
+    """
+    refuse_no_parameters(model)
     if order < 1:
         raise UsageError(f"The order of a Taylor polynomial must be at least 1, got {order}.")
     free = jax.lax.stop_gradient(eqx.filter(model, eqx.is_inexact_array))
@@ -58,20 +65,34 @@ def linearize(model: Any, order: int = 1) -> Linearized:
 def jacobian_product(model: Any, x: Float[Array, "n ..."], direction: PyTree) -> Float[Array, "n outputs"]:
     """J(x) delta: the change of the outputs along `direction`, in the shape of the network's floating-point arrays."""
     free, fixed = eqx.partition(model, eqx.is_inexact_array)
-    return jax.jvp(lambda free: eqx.combine(free, fixed)(x), (free,), (direction,))[1]
+    return jax.jvp(lambda free: apply(eqx.combine(free, fixed), x), (free,), (direction,))[1]
 
 
 @eqx.filter_jit
-def transpose_product(model: Any, x: Float[Array, "n ..."], v: Float[Array, "n outputs"]) -> PyTree:
-    """J(x)^T v, in the shape of the network's floating-point arrays; with `predict.SquaredLoss.dual` the trained parameters."""
+def transpose_product(model: Any, x: Float[Array, "n ..."], v: Float[Array, "rows outputs"]) -> PyTree:
+    """J(x)^T v, in the shape of the network's floating-point arrays; with `predict.SquaredLoss.dual` the trained parameters.
+
+    UsageError for `v` of another shape than the outputs.
+    """
     free, fixed = eqx.partition(model, eqx.is_inexact_array)
-    return jax.vjp(lambda free: eqx.combine(free, fixed)(x), free)[1](v)[0]
+    outputs, back = jax.vjp(lambda free: apply(eqx.combine(free, fixed), x), free)
+    if v.shape != outputs.shape:
+        raise UsageError(f"v has shape {v.shape} for outputs of shape {outputs.shape}. Remedy: one number for each output.")
+    return back(v)[0]
 
 
 def ntk_product(
     model: Any, x1: Float[Array, "n1 ..."], x2: Float[Array, "n2 ..."] | None, v: Float[Array, "n2 outputs"]
 ) -> Float[Array, "n1 outputs"]:
-    """Theta(x1, x2) v, all outputs coupled, at the cost of a few passes; x2 is x1 where None."""
+    """Theta(x1, x2) v, all outputs coupled, at the cost of a few passes; x2 is x1 where None.
+
+    UsageError for inputs as in `empirical_ntk`, or `v` of another shape than the outputs at x2, or not finite.
+    """
+    check_inputs(x1, x2)
+    refuse_no_parameters(model)
+    v = jnp.asarray(v)
+    if not all_finite(v):
+        raise UsageError("v holds NaN or infinity. Remedy: finite numbers.")
     return jacobian_product(model, x1, transpose_product(model, x1 if x2 is None else x2, v))
 
 

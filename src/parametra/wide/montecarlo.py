@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from parametra.core.errors import UsageError
+from parametra.wide.apply import apply
 from parametra.wide.empirical import empirical_ntk
 from parametra.wide.kernel import Kernel, check_inputs
 
@@ -49,6 +50,6 @@ def monte_carlo_kernel(
 @eqx.filter_jit
 def _one(make: Callable[[PRNGKeyArray], Any], x1: Array, x2: Array | None, key: PRNGKeyArray) -> Kernel:
     model = make(key)
-    one = model(x1)
-    two = one if x2 is None else model(x2)
+    one = apply(model, x1)
+    two = one if x2 is None else apply(model, x2)
     return Kernel(jnp.matmul(one, two.T, precision="highest") / one.shape[-1], empirical_ntk(model, x1, x2))

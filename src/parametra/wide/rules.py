@@ -86,14 +86,14 @@ def _(mlp: MLP, state: State) -> State:
 def _(layer: Linear, state: State) -> State:
     """The law of `Linear.init`: Glorot-uniform weights, zero bias, no factor in the forward pass."""
     outputs, inputs = layer.weight.shape  # shapes only: `refuse_other_law` has seen the weight
-    _refuse_other_size(state, inputs)
+    refuse_other_size(state.channels, inputs)
     variance = 2.0 * inputs / (inputs + outputs)
     return affine(state, inputs, outputs, variance, None if layer.bias is None else 0.0, "standard")
 
 
 @rule.register
 def _(layer: ntk.Dense, state: State) -> State:
-    _refuse_other_size(state, layer.fan_in)
+    refuse_other_size(state.channels, layer.fan_in)
     bias = None if layer.b_std is None else layer.b_std**2
     return affine(state, layer.fan_in, layer.weight.shape[0], layer.w_std**2, bias, layer.parameterization)
 
@@ -123,7 +123,7 @@ def affine(
 def _(layer: ntk.Conv, state: State) -> State:
     _refuse_no_pixels(layer, state)
     rows, columns, inputs, outputs = layer.weight.shape
-    _refuse_other_size(state, inputs)
+    refuse_other_size(state.channels, inputs)
     bias = None if layer.b_std is None else layer.b_std**2
     means = window_means(state, layer.window, layer.strides, layer.padding)
     return affine(means, layer.fan_in, outputs, layer.w_std**2, bias, layer.parameterization)
@@ -134,8 +134,8 @@ def _(layer: ntk.AbstractActivation, state: State) -> State:
     if not state.gaussian:
         raise UsageError(
             f"{type(layer).__name__} stands where its input is not Gaussian, so that its kernel is unknown. Likely cause: "
-            "it comes "
-            "first, or after another activation or a pooled one. Remedy: an affine layer between, or wide.monte_carlo_kernel."
+            "it comes first, or after another activation, a pooled one or Flatten. Remedy: an affine layer between (or, before "
+            "Flatten, the activation there: it is the same network), or wide.monte_carlo_kernel."
         )
     a, b = state.variances
     value, slope = dual(layer, a, b, state.nngp)
@@ -248,7 +248,9 @@ def _(layer: ntk.Flatten, state: State) -> State:
         return jnp.mean(x, (-2, -1))
 
     count = state.first.shape[-2] * state.first.shape[-1]
+    # Pixels of unlike variance side by side are a mixture of normal laws, not one of their mean variance.
     return state.replace(
+        gaussian=state.gaussian and count == 1,
         nngp=mean(state.nngp), ntk=mean(state.ntk), first=jnp.mean(state.first, (-2, -1)),
         second=jnp.mean(state.second, (-2, -1)), pixels="none", channels=state.channels * count,
     )  # fmt: skip
@@ -328,10 +330,11 @@ def _refuse_no_pixels(layer: Layer, state: State) -> None:
         )
 
 
-def _refuse_other_size(state: State, inputs: int) -> None:
-    if state.channels != inputs:
+def refuse_other_size(features: int, inputs: int) -> None:
+    """UsageError for features in another number than the layer's inputs."""
+    if features != inputs:
         raise UsageError(
-            f"A layer of {inputs} inputs meets {state.channels} features. Likely cause: data of another shape than the "
+            f"A layer of {inputs} inputs meets {features} features. Likely cause: data of another shape than the "
             "network's. "
             "Remedy: inputs whose last axis is what the first layer expects."
         )

@@ -8,11 +8,15 @@ prior's own diagonal):
 
 Psi the psi of all training inputs.
 
+Both add |c|² / directions, c the input's way along directions that do not vary in training, in units of 1e-5 of the largest
+number there: the kernel does not see them.
+
 The variance is absolute, not relative to K(x, x): for a network without bias it then grows with the norm as well. A threshold
 comes from held-out inputs by the conformal quantile (Vovk, Gammerman & Shafer 2005), so that a new input of the same law exceeds
 it with probability at most `rate`.
 """
 
+import dataclasses
 import math
 from typing import Any
 
@@ -35,6 +39,7 @@ class OffManifoldScore(eqx.Module):
         mean, whitening: w = (x - mean) @ whitening.
         landmarks: (m, directions) whitened training inputs.
         reduction: (m, m) R with v(x) = K(x, x) - |R K_m(x)|².
+        outside: (d, constant) directions that do not vary in training, divided as above.
         function: the kernel.
         threshold: of `calibrate`; infinite before.
     """
@@ -43,33 +48,48 @@ class OffManifoldScore(eqx.Module):
     whitening: Float[Array, "d directions"]
     landmarks: Float[Array, "m directions"]
     reduction: Float[Array, "m m"]
+    outside: Float[Array, "d constant"]
     function: Any
     threshold: float = math.inf
 
     def mahalanobis(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
         """Level 1: mean square of the whitened input, 1 on average over the training set."""
-        return jnp.mean(jnp.square((x - self.mean) @ self.whitening), -1)
+        shift = self._shift(x)
+        return jnp.mean(jnp.square(shift @ self.whitening), -1) + self._outside(shift)
 
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
         """Level 2: the variance v (n,)."""
-        w = (x - self.mean) @ self.whitening
+        shift = self._shift(x)
+        w = shift @ self.whitening
         if isinstance(self.function, Collapsed):
             top = self.function.nngp_one * jnp.mean(jnp.square(w), -1)
         else:
             top = self.function.diagonal(w).nngp
         across = evaluate(self.function, w, self.landmarks).nngp
-        return top - jnp.sum(jnp.square(across @ self.reduction), -1)
+        return top - jnp.sum(jnp.square(across @ self.reduction), -1) + self._outside(shift)
+
+    def _shift(self, x: Array) -> Array:
+        if x.ndim != 2 or x.shape[1] != len(self.mean):
+            raise UsageError(f"The score was fitted to {len(self.mean)} features, got shape {x.shape}. Remedy: inputs (n, d).")
+        return x - self.mean
+
+    def _outside(self, shift: Array) -> Array:
+        return jnp.sum(jnp.square(shift @ self.outside), -1)
 
     def alarm(self, x: Float[Array, "n d"]) -> Array:
-        """Whether v exceeds the threshold (n,)."""
-        return self(x) > self.threshold
+        """Whether v exceeds the threshold (n,), or is NaN."""
+        return ~(self(x) <= self.threshold)
 
     def calibrate(self, x: Float[Array, "n d"], rate: float) -> "OffManifoldScore":
         """A copy whose alarm is false for a new input like `x` with probability at most `rate`.
 
         Raises:
-            UsageError: a rate outside (0, 1), or too few inputs to promise it.
+            UsageError: a rate outside (0, 1), too few inputs to promise it, inputs of another shape, or NaN.
         """
+        x = jnp.asarray(x)
+        scores = np.asarray(self(x))
+        if not np.isfinite(scores).all():
+            raise UsageError("A held-out input has no finite score. Likely cause: missing values. Remedy: leave those rows out.")
         count = len(x)
         if not 0 < rate < 1:
             raise UsageError(f"The rate of false alarms must be between 0 and 1, got {rate}.")
@@ -79,23 +99,23 @@ class OffManifoldScore(eqx.Module):
                 f"{count} held-out inputs cannot promise a rate of {rate:g}. Remedy: at least {math.ceil(1 / rate) - 1}, or "
                 "a larger rate."
             )
-        threshold = float(np.sort(np.asarray(self(x)))[place - 1])
-        return OffManifoldScore(self.mean, self.whitening, self.landmarks, self.reduction, self.function, threshold)
+        threshold = float(np.sort(scores)[place - 1])
+        return dataclasses.replace(self, threshold=threshold)
 
 
 def fit_score(
-    model: Any, x: Any, *, landmarks: int = 128, noise: float = 1e-2, directions: int | None = None, seed: int = 0
+    model: Any, x: Any, *, landmarks: int = 64, noise: float = 1e-2, directions: int | None = None, seed: int = 0
 ) -> OffManifoldScore:
     """Fit the score to training inputs.
 
     Args:
         model: a network of `directions` inputs whose NNGP kernel is used, e.g. `ntk.dense_network` without bias: then a score
-        costs
-            d + m multiplications per landmark.
+            costs d + m multiplications per landmark.
         x: (n, d) training inputs.
         landmarks: m.
         noise: s², in units of the mean K(x, x).
-        directions: principal directions kept; those whose variance is not rounding, where None.
+        directions: principal directions kept; those whose variance is not rounding, where None. What varies along
+            the others is not looked at.
         seed: chooses the landmarks.
 
     Raises:
@@ -108,10 +128,13 @@ def fit_score(
         raise UsageError(f"{landmarks} landmarks need at least as many samples, got {len(data)}.")
     mean = data.mean(0)
     values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(data - mean, rowvar=False)))
-    kept = np.flatnonzero(values > max(1e-10 * values[-1], 0.0))[::-1][:directions]
+    vary = values > max(1e-10 * values[-1], 0.0)
+    kept = np.flatnonzero(vary)[::-1][:directions]
     if kept.size == 0:
         raise UsageError("The training inputs do not vary. Likely cause: one row, repeated. Remedy: a training set.")
     whitening = vectors[:, kept] / np.sqrt(values[kept])
+    unit = 1e-5 * max(float(np.abs(data).max()), math.sqrt(values[-1]))  # some hundred roundings of a float32 input
+    outside = vectors[:, ~vary] / (unit * math.sqrt(kept.size))
     white = ((data - mean) @ whitening).astype(np.float32)
     function = kernel(model)
     short = collapse(function.model) or function
@@ -124,7 +147,7 @@ def fit_score(
     half, lam = _root(shrink)
     reduction = scipy.linalg.solve_triangular(factor, half * lam, lower=True, trans=1)
     to = lambda array: jnp.asarray(array, jnp.float32)
-    return OffManifoldScore(to(mean), to(whitening), jnp.asarray(chosen), to(reduction), short)
+    return OffManifoldScore(to(mean), to(whitening), jnp.asarray(chosen), to(reduction), to(outside), short)
 
 
 def _kernels(function: Any, chosen: Array, white: Array) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 
 from parametra.core.errors import DataError, UsageError
 from parametra.store.fields import append_fields, open_fields
-from parametra.wide.gram import Gram, blocks_of, check_tile, evaluate, multiply, tile_function
-from parametra.wide.kernel import Kernel, skeleton
+from parametra.wide.gram import Gram, blocks_of, check_columns, check_rows, check_tile, evaluate, multiply, tile_function
+from parametra.wide.kernel import Kernel, check_inputs, skeleton
 
 
 class StoredGram:
@@ -32,6 +32,8 @@ class StoredGram:
             raise UsageError(f'which="{which}" is unknown. Known: nngp, ntk.')
         self.path, self.which = Path(path), which
         data = open_fields(self.path)
+        if "size" not in data.attrs or "tile_rows" not in data.attrs or which not in data:
+            raise DataError(f"{self.path} is no Gram matrix. Likely cause: another store. Remedy: a path that stream_gram wrote.")
         self.size, self.tile = int(data.attrs["size"]), int(data.attrs["tile_rows"])
         self.blocks = -(-self.size // self.tile)
         found, needed = data.sizes["tile"], self.blocks * (self.blocks + 1) // 2
@@ -51,16 +53,19 @@ class StoredGram:
     def __matmul__(self, v: Any) -> np.ndarray:
         """The product with (n,) or (n, k) in float64; each tile is read once."""
         given = np.asarray(v)
+        check_rows(given, self.size)
         return self.times(given.reshape(self.size, -1)).reshape(given.shape)
 
     def times(self, v: np.ndarray) -> np.ndarray:
-        """The product with (n, k) in float64."""
+        """The product with (n, k) in float64; UsageError for another number of rows."""
+        check_rows(v, self.size)
         order = tile_order(self.blocks)
         tiles = (_Tile(self.tiles, number) for number in range(len(order)))
         return multiply([(*place, tile) for place, tile in zip(order, tiles, strict=True)], v, self.blocks, self.tile)
 
     def columns(self, indices: Any) -> np.ndarray:
-        """Columns (n, m)."""
+        """Columns (n, m); UsageError for numbers that are none of the n."""
+        check_columns(indices, self.size)
         indices = np.asarray(indices)
         found = np.empty((self.blocks * self.tile, len(indices)), np.float32)
         block = indices // self.tile
@@ -111,12 +116,15 @@ def stream_gram(
         UsageError: as in `gram`, or a store of another network, data set or tile.
         DataError: the store is damaged, or there is no space.
     """
+    check_inputs(x, None)
     if x.dtype != jnp.float32:
         raise UsageError(f"A stored Gram matrix holds float32, got inputs of {x.dtype}. Remedy: x.astype('float32').")
     function, rows, path = tile_function(model, x, collapsed), check_tile(len(x), tile), Path(path)
     attrs = {"size": len(x), "tile_rows": rows, "fingerprint": fingerprint(model, x)}
     order = tile_order(-(-len(x) // rows))
     done = _done(path, attrs)
+    if done:
+        _refuse_other_values(path, function, x[: min(rows, PROBE)])
     parted = blocks_of(x, rows)
     for number in range(done, len(order)):
         row, column = order[number]
@@ -138,10 +146,27 @@ def tile_order(blocks: int) -> list[tuple[int, int]]:
 
 
 def fingerprint(model: Any, x: Array) -> str:
-    """A digest of the network's law and of the data."""
+    """A digest of the network's layers and of the data; a function in it counts by its name only."""
     digest = hashlib.sha256(repr(skeleton(model)).encode())
     digest.update(np.ascontiguousarray(x).tobytes())
     return digest.hexdigest()
+
+
+PROBE = 4  # rows of the first tile that are found anew
+
+
+def _refuse_other_values(path: Path, function: Any, rows: Array) -> None:
+    """UsageError if the first rows of the store are not of this network: two functions may bear one name, as lambdas do."""
+    new, first = _tile(function, rows, None), open_fields(path).isel(tile=0)
+    for name in ("nngp", "ntk"):
+        value = np.asarray(getattr(new, name))
+        old = first[name].values[: len(rows), : len(rows)]
+        if not np.allclose(old, value, rtol=0, atol=1e-3 * np.abs(value).max()):  # kinked functions lose half the digits
+            raise UsageError(_other(path, "network or data set"))
+
+
+def _other(path: Path, word: str) -> str:
+    return f"{path} holds the Gram matrix of another {word}. Remedy: another path, or delete the store."
 
 
 @eqx.filter_jit
@@ -156,5 +181,5 @@ def _done(path: Path, attrs: dict[str, Any]) -> int:
     data = open_fields(path)
     for name, word in (("fingerprint", "network or data set"), ("tile_rows", "tile"), ("size", "number of samples")):
         if data.attrs.get(name) != attrs[name]:
-            raise UsageError(f"{path} holds the Gram matrix of another {word}. Remedy: another path, or delete the store.")
+            raise UsageError(_other(path, word))
     return data.sizes["tile"]

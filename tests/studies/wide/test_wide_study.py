@@ -72,7 +72,7 @@ def test_the_whole_road_leaves_figures_and_a_page(tmp_path):
     assert any("gap of the loss to the infinite kernel" in name for name in rows)
     text = (folder.path / "report.html").read_text()
     assert re.findall(r'<section id="(\w+)"', text) == [
-        "figures", "curves", "width", "distribution", "montecarlo", "speed", "configuration",
+        "figures", "curves", "batches", "width", "distribution", "montecarlo", "speed", "configuration",
     ]  # fmt: skip
     assert "no stage has written" not in text
     assert text.count("<svg") >= 12

@@ -69,7 +69,7 @@ class MiniBatches:
         across = matrix(kernel, "kernel")
         if across.shape[1] != len(self.kernel):
             raise UsageError(f"kernel has shape {np.shape(kernel)}; its second axis must be the {len(self.y)} training inputs.")
-        start = 0.0 if f0 is None else labels(f0, len(kernel), "f0")
+        start = 0.0 if f0 is None else labels(f0, len(across) * len(self.y) // len(self.kernel), "f0", self.y.shape[1])
         return start + self._times(across, self.dual(t))
 
     def _times(self, kernel: Array, a: Array) -> Array:
@@ -125,5 +125,5 @@ def mini_batches(
         raise UsageError(f"batches has shape {rows.shape} of {rows.dtype}. Remedy: integers (steps, size), one row per step.")
     if rows.min() < 0 or rows.max() >= len(targets):
         raise UsageError(f"batches names samples {rows.min()} to {rows.max()}; there are {len(targets)}, counted from 0.")
-    start = np.zeros_like(targets) if f0 is None else labels(f0, len(targets), "f0")
+    start = np.zeros_like(targets) if f0 is None else labels(f0, len(targets), "f0", targets.shape[1])
     return MiniBatches(square, targets, start, optimiser, rows, loss, divisor(normalise, rows.shape[1], targets.shape[1]))

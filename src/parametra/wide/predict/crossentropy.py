@@ -49,7 +49,7 @@ class CrossEntropy:
         across = matrix(kernel, "kernel")
         if across.shape[1] != len(self.kernel):
             raise UsageError(f"kernel has shape {np.shape(kernel)}; its second axis must be the {len(self.y)} training inputs.")
-        start = 0.0 if f0 is None else labels(f0, len(kernel), "f0")
+        start = 0.0 if f0 is None else labels(f0, len(across) * len(self.y) // len(self.kernel), "f0", self.y.shape[1])
         return start + self._times(across, self.dual(t))
 
     def dual(self, t: Any) -> Array:
@@ -132,7 +132,7 @@ def cross_entropy(
         raise UsageError(f"A kernel of shape {np.shape(kernel)} does not fit y of shape {targets.shape}. Remedy: (n, n, k, k).")
     if (targets < 0).any():
         raise UsageError("Labels of cross-entropy must be >= 0. Likely cause: centred one-hot rows. Remedy: one-hot rows.")
-    start = np.zeros_like(targets) if f0 is None else labels(f0, len(targets), "f0")
+    start = np.zeros_like(targets) if f0 is None else labels(f0, len(targets), "f0", targets.shape[1])
     chosen = optimiser or GradientFlow(1.0)
     if not isinstance(chosen, GradientFlow | MomentumFlow | GradientDescent | HeavyBall):
         raise UsageError(f"{type(chosen).__name__} has no rule under cross-entropy. Remedy: HeavyBall or GradientDescent.")

@@ -79,7 +79,7 @@ class SquaredLoss:
         """
         across = self.kernel if kernel is None else self._across(kernel)
         start = np.zeros((len(across) // self._blocks, self.y.shape[1])) if f0 is None else labels(
-            f0, len(across) // self._blocks, "f0"
+            f0, len(across) // self._blocks, "f0", self.y.shape[1]
         )  # fmt: skip
         vector, single = times(t)
         alpha = self.dual(vector, f0_train)
@@ -89,7 +89,7 @@ class SquaredLoss:
     def dual(self, t: Any = np.inf, f0: Any = None) -> Array:
         """a_t, (n, k) with a leading axis where `t` is a list: theta_t = theta_0 + J(X)^T a_t, see `wide.transpose_product`."""
         vector, single = times(t)
-        residual = self.y - (0.0 if f0 is None else labels(f0, len(self.y), "f0_train"))
+        residual = self.y - (0.0 if f0 is None else labels(f0, len(self.y), "f0_train", self.y.shape[1]))
         _, vectors = self.spectrum
         flat = vectors.T @ self._flat(residual)
         rows = np.stack([(vectors @ (self.coefficients(time)[:, None] * flat)).reshape(residual.shape) for time in vector])
@@ -214,10 +214,23 @@ def squared_loss(
     return SquaredLoss(square, targets, optimiser or GradientFlow(1.0), scale, ridge_of(square, ridge, relative), blocks)
 
 
-def critical_learning_rates(kernel: Any, outputs: int = 1, normalise: str = "entries") -> CriticalRates:
-    """Where gradient descent ceases to converge, of the tangent kernel (n, n) of the training inputs and `outputs` outputs."""
+def critical_learning_rates(kernel: Any, outputs: int | None = None, normalise: str = "entries") -> CriticalRates:
+    """Where gradient descent ceases to converge.
+
+    Args:
+        kernel: tangent kernel of the training inputs, (n, n) or (n, n, k, k).
+        outputs: k of a kernel (n, n), one where None.
+        normalise: as in `squared_loss`.
+
+    Raises:
+        UsageError: as in `squared_loss`, or `outputs` other than the kernel's k.
+    """
     square = matrix(kernel, "kernel", True)
-    return CriticalRates(np.maximum(np.linalg.eigvalsh(square), 0.0) / divisor(normalise, len(square), outputs))
+    samples = np.shape(kernel)[0]
+    coupled = len(square) // samples
+    if outputs is not None and np.ndim(kernel) == 4 and outputs != coupled:
+        raise UsageError(f"A kernel of shape {np.shape(kernel)} has {coupled} outputs, not {outputs}. Remedy: leave outputs out.")
+    return CriticalRates(np.maximum(np.linalg.eigvalsh(square), 0.0) / divisor(normalise, samples, outputs or coupled))
 
 
 def root(covariance: Array) -> Array:
