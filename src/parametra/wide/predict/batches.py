@@ -16,6 +16,7 @@ import scipy.special
 
 from parametra.core.errors import UsageError
 from parametra.wide.predict.checks import divisor, labels, matrix, times
+from parametra.wide.predict.dual import DualRun
 from parametra.wide.predict.optimisers import AbstractOptimiser, GradientDescent, HeavyBall
 
 Array = np.ndarray
@@ -23,22 +24,16 @@ LOSSES = ("squared", "entropy")
 
 
 @dataclass(frozen=True)
-class MiniBatches:
+class MiniBatches(DualRun):
     """A training run of the linear model; made by `mini_batches`.
 
     Attributes:
-        kernel: (n k, n k) where it couples the outputs, else (n, n).
-        y: (n, k) targets.
-        f0: (n, k) outputs at the start.
         optimiser: `GradientDescent` or `HeavyBall`.
         batches: (steps, size) numbers of the samples of each step.
         loss: "squared" or "entropy".
         divisor: what the sum over a batch and its outputs is divided by.
     """
 
-    kernel: Array
-    y: Array
-    f0: Array
     optimiser: AbstractOptimiser
     batches: Array
     loss: str
@@ -59,24 +54,6 @@ class MiniBatches:
             done = stop
             found.append(a)
         return found[0] if single else np.stack(found)
-
-    def train(self, t: Any) -> Array:
-        """Outputs at the training inputs after `t` steps: (n, k), with a leading axis where `t` is a list."""
-        return self.f0 + self._times(self.kernel, self.dual(t))
-
-    def test(self, kernel: Any, t: Any, f0: Any = None) -> Array:
-        """Outputs at other inputs, from `kernel` (m, n) or (m, n, k, k) and `f0` (m, k), zero where None."""
-        across = matrix(kernel, "kernel")
-        if across.shape[1] != len(self.kernel):
-            raise UsageError(f"kernel has shape {np.shape(kernel)}; its second axis must be the {len(self.y)} training inputs.")
-        start = 0.0 if f0 is None else labels(f0, len(across) * len(self.y) // len(self.kernel), "f0", self.y.shape[1])
-        return start + self._times(across, self.dual(t))
-
-    def _times(self, kernel: Array, a: Array) -> Array:
-        if len(self.kernel) == len(self.y):
-            return kernel @ a
-        flat = a.reshape(*a.shape[:-2], -1, 1)
-        return (kernel @ flat).reshape(*a.shape[:-2], -1, a.shape[-1])
 
     def _force(self, batch: Array, a: Array) -> Array:
         outputs = self.y.shape[1]

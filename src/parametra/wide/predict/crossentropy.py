@@ -16,6 +16,7 @@ import scipy.special
 
 from parametra.core.errors import UsageError
 from parametra.wide.predict.checks import divisor, labels, matrix, times
+from parametra.wide.predict.dual import DualRun
 from parametra.wide.predict.optimisers import AbstractOptimiser, GradientDescent, GradientFlow, HeavyBall, MomentumFlow
 
 Array = np.ndarray
@@ -23,7 +24,7 @@ STIFF = 50.0  # rate times largest eigenvalue times time, above which the implic
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
+class CrossEntropy(DualRun):
     """A training run; made by `cross_entropy`.
 
     Attributes:
@@ -34,23 +35,8 @@ class CrossEntropy:
         divisor: c above.
     """
 
-    kernel: Array
-    y: Array
-    f0: Array
     optimiser: AbstractOptimiser
     divisor: float
-
-    def train(self, t: Any) -> Array:
-        """Outputs at the training inputs: (n, k), with a leading axis where `t` is a list."""
-        return self.f0 + self._times(self.kernel, self.dual(t))
-
-    def test(self, kernel: Any, t: Any, f0: Any = None) -> Array:
-        """Outputs at other inputs, from `kernel` (m, n) and `f0` (m, k), zero where None."""
-        across = matrix(kernel, "kernel")
-        if across.shape[1] != len(self.kernel):
-            raise UsageError(f"kernel has shape {np.shape(kernel)}; its second axis must be the {len(self.y)} training inputs.")
-        start = 0.0 if f0 is None else labels(f0, len(across) * len(self.y) // len(self.kernel), "f0", self.y.shape[1])
-        return start + self._times(across, self.dual(t))
 
     def dual(self, t: Any) -> Array:
         """a, (n, k), with a leading axis where `t` is a list; UsageError for an infinite time."""
@@ -64,12 +50,6 @@ class CrossEntropy:
     def loss(self, outputs: Array) -> Array:
         """The loss at outputs (..., n, k), divided as in training."""
         return -np.sum(self.y * (outputs - scipy.special.logsumexp(outputs, -1, keepdims=True)), (-2, -1)) / self.divisor
-
-    def _times(self, kernel: Array, a: Any) -> Any:
-        """The kernel times (..., n, k), where it couples the outputs too."""
-        if len(self.kernel) == len(self.y):
-            return kernel @ a
-        return (kernel @ a.reshape(*a.shape[:-2], -1, 1)).reshape(*a.shape[:-2], -1, a.shape[-1])
 
     def _force(self, a: Any, softmax: Any) -> Any:
         return (self.y - softmax(self.f0 + self._times(self.kernel, a), axis=-1) * self.y.sum(-1, keepdims=True)) / self.divisor
