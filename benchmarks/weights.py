@@ -25,7 +25,7 @@ from benchmarks.torch_peers import orthogonal_jobs, symmetric_jobs
 from parametra.core.files import write_text
 from parametra.networks import RESNET_50, RESNET_101, LanguageModel, LSTMCell, ResNet, RNNCell, WideResNet
 from parametra.store.metrics import Metric
-from parametra.weights import Dense, Reflectors, SpectralWeight, TapKernel, hadamard, parametrize, stacked, symmetric
+from parametra.weights import Dense, FreeKernel, Reflectors, SpectralWeight, hadamard, parametrize, stacked, symmetric
 from parametra.weights.convolve import convolve
 from parametra.weights.kernel import patches
 
@@ -91,7 +91,7 @@ def convolution() -> list[Metric]:
     """A Hadamard-4 kernel of 512 channels against XLA's convolution and im2col; a free kernel trained in a compiled loop."""
     kernel = jax.random.normal(KEY, (512, 512, 3, 3)) / 68.0
     x = jax.random.normal(KEY, (8, 8, 8, 512))
-    taps = TapKernel.from_dense(kernel).taps()
+    taps = FreeKernel.from_dense(kernel).taps()
 
     def im2col(taps: Array, x: Array) -> Array:
         return jnp.concatenate(patches(x, (3, 3), 1, "SAME"), -1) @ taps.reshape(-1, 512)

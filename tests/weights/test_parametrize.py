@@ -158,6 +158,25 @@ def test_a_where_that_selects_no_weight_is_refused(where, message):
         parametrize(eqx.nn.MLP(8, 8, 8, 1, key=KEY), where, hadamard(4))
 
 
+def test_an_array_in_two_places_is_two_weights():
+    layer = eqx.nn.Linear(8, 8, key=KEY)
+    both = [layer, eqx.tree_at(lambda m: m.bias, layer, jnp.ones(8))]
+    assert both[0].weight is both[1].weight
+    one = parametrize(both, lambda m: m[0].weight, hadamard(4))
+    assert isinstance(one[0].weight, StandIn)
+    np.testing.assert_array_equal(one[1].weight, layer.weight)
+    tied = eqx.nn.Shared(both, lambda m: m[1].weight, lambda m: m[0].weight)
+    held = parametrize(tied, lambda m: m.pytree[0].weight, hadamard(4))()
+    assert isinstance(held[0].weight, StandIn)
+    assert isinstance(held[1].weight, StandIn)
+
+
+def test_what_is_no_scheme_is_refused():
+    model = eqx.nn.Linear(8, 8, key=KEY)
+    with pytest.raises(UsageError, match="Likely cause: forgotten brackets"):
+        parametrize(model, "weight", symmetric)
+
+
 def test_a_scheme_that_makes_something_else_is_refused():
     model = eqx.nn.Linear(8, 4, key=KEY)
     with pytest.raises(UsageError, match="made a .* of an array of shape"):

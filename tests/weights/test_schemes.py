@@ -31,6 +31,7 @@ from parametra.weights import (
     stacked,
     symmetric,
 )
+from parametra.weights.checks import check_whole
 
 # scheme, free numbers of 16 x 16, rank, whether W = W^T, whether J W J = W: the table of the schemes
 SCHEMES = [
@@ -129,7 +130,7 @@ def test_ldl_knows_determinant_and_inverse():
     weight = ldl()(MATRIX)
     assert_allclose(weight.log_abs_det(), np.linalg.slogdet(weight.unwrap())[1], rtol=1e-3)
     assert_allclose(weight.apply(weight.inverse_apply(X)), X, atol=2e-2)  # no pivoting: digits are lost
-    with pytest.raises(RuntimeError, match="leading minor that vanishes"):
+    with pytest.raises(UsageError, match="leading minor that vanishes"):
         ldl()(jnp.zeros((3, 3)))
 
 
@@ -164,7 +165,6 @@ def test_gates_of_a_recurrent_cell():
         (hadamard(4), (6, 8, 3, 3), "4 equal chunks"),
         (circulant(3), (4, 3), "3 equal chunks"),
         (chunk(3, 1), (4, 4), "equal blocks"),
-        (chunk(0, 1), (4, 4), "equal blocks"),
         (eigen(9), (4, 4), "rank must be in"),
         (soft(-1.0), (4, 4), "strength"),
         (stacked(3, symmetric()), (8, 4), "3 equal parts"),
@@ -180,7 +180,33 @@ def test_what_a_scheme_cannot_hold_is_refused(scheme, shape, message):
         scheme(jnp.ones(shape))
 
 
-@pytest.mark.parametrize("make", [lambda: hadamard(6), lambda: circulant(1), gates])
-def test_schemes_that_cannot_be_are_refused_when_they_are_made(make):
-    with pytest.raises(UsageError, match="Remedy"):
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: hadamard(6), "power of two"),
+        (lambda: hadamard(1), "ties nothing"),
+        (lambda: circulant(1), "at least 2"),
+        (lambda: chunk(), "repeats nothing"),
+        (lambda: chunk(0, 2), "at least 1"),
+        (lambda: stacked(0, symmetric()), "at least 1"),
+        (gates, "Remedy"),
+    ],
+)
+def test_schemes_that_cannot_be_are_refused_when_they_are_made(make, message):
+    with pytest.raises(UsageError, match=message):
         make()
+
+
+@pytest.mark.parametrize("value", [0, 2.5, True, "4", None])
+def test_what_is_no_whole_number_is_refused(value):
+    with pytest.raises(UsageError, match="order must be a whole number of at least 1"):
+        check_whole("The order", value, 1)
+
+
+@pytest.mark.parametrize("scheme", [scheme for scheme, *_ in SCHEMES], ids=IDS)
+def test_no_scheme_takes_nan_or_what_holds_no_numbers(scheme):
+    with pytest.raises(UsageError, match="NaN"):
+        scheme(MATRIX.at[3, 5].set(jnp.nan))
+    for wrong in (jnp.zeros((0, 0)), jnp.ones((16, 16), int)):
+        with pytest.raises(UsageError, match="floating-point numbers"):
+            scheme(wrong)

@@ -28,6 +28,7 @@ from parametra.weights import (
     spectral,
 )
 from parametra.weights.folded import Folded
+from parametra.weights.spectrum import check_bounds
 
 KEY = jax.random.key(0)
 SHAPES = [(6, 6), (4, 7), (7, 4)]
@@ -248,6 +249,12 @@ def test_vmap_over_keys_equals_a_loop():
 def test_bad_requests_are_refused(arguments, message):
     with pytest.raises(UsageError, match=message):
         SpectralWeight.init(KEY, 3, 5, **arguments)
+
+
+@pytest.mark.parametrize("bounds", [1.0, (1.0,), (1.0, 2.0, 3.0), ("low", "high")])
+def test_bounds_are_two_numbers(bounds):
+    with pytest.raises(UsageError, match="two numbers"):
+        check_bounds(bounds)
 
 
 def test_nan_is_refused_at_construction():

@@ -74,6 +74,25 @@ def test_a_gradient_step_is_the_dense_step_projected(size, seed):
     assert_allclose(ours.unwrap(), (dense + dense.T) / 2, rtol=1e-5, atol=1e-5)
 
 
+def test_the_dense_matrix_has_forward_mode_and_its_gradient_keeps_its_way_under_vmap():
+    weights = jax.vmap(PackedSymmetric.from_dense)(random(3, 2, 33, 33))
+    first, second = (jax.tree.map(lambda leaf, i=i: leaf[i], weights) for i in (0, 1))
+    tangent = jax.jit(lambda w, t: jax.jvp(lambda w: w.unwrap(), (w,), (t,))[1])(first, second)
+    assert_allclose(tangent, second.unwrap(), rtol=1e-6)
+    gradient = jax.grad(lambda w: jnp.sum(jnp.sin(w.unwrap())))
+    for many, one in zip(jax.tree.leaves(jax.jit(jax.vmap(gradient))(weights)), jax.tree.leaves(gradient(second)), strict=True):
+        assert_allclose(many[1], one, rtol=1e-5, atol=1e-6)
+
+
+def test_half_precision():
+    weight, x = PackedSymmetric.from_dense(random(4, 33, 33)), random(5, 3, 33)
+    half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), weight)
+    y, gradient = jax.jit(jax.value_and_grad(lambda w: jnp.sum(w.apply(x.astype(jnp.bfloat16)) ** 2)))(half)
+    assert y.dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {jnp.dtype(jnp.bfloat16)}
+    assert_allclose(float(y), float(jnp.sum(weight.apply(x) ** 2)), rtol=0.05)
+
+
 def test_optimiser_state_is_packed_too():
     weight = PackedSymmetric.init(jax.random.key(0), 96)
     moments = jax.tree.leaves(optax.adam(1e-3).init(weight))  # pyright: ignore[reportArgumentType]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from parametra.core.errors import UsageError
-from parametra.weights import AbstractKernel, TapKernel
+from parametra.weights import AbstractKernel, FreeKernel
 
 
 class Conv(eqx.Module):
@@ -48,7 +48,7 @@ class Conv(eqx.Module):
         for side in window:
             positions *= side
         taps = jax.random.normal(key, (*window, inputs, outputs)) * (2.0 / (outputs * positions)) ** 0.5
-        return cls(TapKernel.from_taps(taps), jnp.zeros(outputs) if bias else None, strides, padding)
+        return cls(FreeKernel(taps), jnp.zeros(outputs) if bias else None, strides, padding)
 
     def __call__(self, x: Float[Array, "batch *space inputs"]) -> Float[Array, "batch *out outputs"]:
         """K * x + b."""

@@ -117,9 +117,15 @@ def check_square(weight: Tensor) -> None:
 
 def check_bounds(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
     """UsageError unless the interval is finite and not empty."""
-    if bounds is not None and not (math.isfinite(bounds[0]) and math.isfinite(bounds[1]) and bounds[0] <= bounds[1]):
-        raise UsageError(f"Singular values cannot be held in {list(bounds)}. Remedy: finite bounds with lo <= hi, or None.")
-    return None if bounds is None else (float(bounds[0]), float(bounds[1]))
+    if bounds is None:
+        return None
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"bounds must be two numbers (lo, hi), or None for free singular values; got {bounds!r}.") from error
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise UsageError(f"Singular values cannot be held in [{low:g}, {high:g}]. Remedy: finite bounds with lo <= hi, or None.")
+    return low, high
 
 
 def number_of(reflectors: int | str, rank: int) -> int:

@@ -9,7 +9,7 @@
 | `SpectralWeight` | W = U diag(sigma) Vᵀ, singular values in an interval; `Reflectors`, `SpectralSymmetric`, `SpectralKernel` |
 | `Mirrored`, `Chunked` | tied rows and columns, at the price of rank |
 | `Stacked` | matrices above one another: the gates of a recurrent cell |
-| `AbstractKernel` | the contract of convolutions: `TapKernel`, `GroupKernel` |
+| `AbstractKernel` | the contract of convolutions: `FreeKernel`, `TapKernel`, `GroupKernel` |
 | `parametrize`, `resolve` | give the weights of any model a scheme; make them ready once, outside a scan |
 | `Scheme` | what a free array becomes: `symmetric`, `hadamard`, `circulant`, ... of `schemes` |
 | `StandIn` | a weight in the place of an array, in a module that knows nothing of weights |
@@ -29,6 +29,7 @@ from parametra.weights.decay import renormalise as renormalise
 from parametra.weights.dense import Dense as Dense
 from parametra.weights.eigen import LDL as LDL
 from parametra.weights.eigen import Eigen as Eigen
+from parametra.weights.free_kernel import FreeKernel as FreeKernel
 from parametra.weights.group import GroupWeight as GroupWeight
 from parametra.weights.group_kernel import GroupKernel as GroupKernel
 from parametra.weights.initialisers import glorot_uniform as glorot_uniform

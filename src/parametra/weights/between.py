@@ -50,9 +50,13 @@ class BetweenButterflies(eqx.Module, Generic[Block]):
         self, x: Float[Array, "*batch channels"], act: Callable[[tuple[int, ...], Array], Array]
     ) -> Float[Array, "*out others"]:
         """Butterfly, `act(blocks of a frequency, chunk)` on every chunk, butterfly."""
-        chunks = self.transform.analyse(jnp.split(x, self.transform.order, axis=-1))
+        # Chunks lie along an axis of their own: of a concatenation within the last axis XLA makes a slow loop (CPU).
+        order = self.transform.order
+        cut = jnp.split(x.reshape(*x.shape[:-1], order, x.shape[-1] // order), order, axis=-2)
+        chunks = self.transform.analyse([chunk.squeeze(-2) for chunk in cut])
         acted = [act(own, chunk) for own, chunk in zip(self.transform.frequencies, chunks, strict=True)]
-        return jnp.concatenate(self.transform.synthesise(acted), axis=-1)
+        together = jnp.stack(self.transform.synthesise(acted), axis=-2)
+        return together.reshape(*together.shape[:-2], order * together.shape[-1])
 
 
 def complex_product(

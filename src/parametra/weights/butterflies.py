@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from parametra.core.errors import UsageError
+from parametra.weights.checks import check_axes, check_whole
 
 Chunks = Sequence[Inexact[Array, "*batch chunk"]]
 Blocks = Sequence[Float[Array, "*taps rows columns"]]
@@ -76,7 +77,7 @@ class Walsh(AbstractTransform):
     """Hadamard-k: W = H diag(P) H, k a power of two."""
 
     def __post_init__(self):
-        if self.order < 1 or self.order & (self.order - 1):
+        if check_whole("The order of a Hadamard weight", self.order, 1) & (self.order - 1):
             raise UsageError(
                 f"A Hadamard weight needs a power of two of blocks, got {self.order}. Likely cause: a group of another size. "
                 "Remedy: 2, 4, 8, ..., or circulant(k) for any k."
@@ -157,8 +158,7 @@ class Fourier(AbstractTransform):
     """
 
     def __post_init__(self):
-        if self.order < 2:
-            raise UsageError(f"A circulant weight needs at least two chunks, got {self.order}. Remedy: circulant(2) or more.")
+        check_whole("The order of a circulant weight", self.order, 2)
 
     @property
     def gain(self) -> float:
@@ -226,6 +226,8 @@ def _mean(parts: list[Array]) -> Array:
 
 
 def _grid(matrix: Float[Array, "*taps outputs inputs"], order: int) -> list[list[Array]]:
+    if matrix.ndim < 2:
+        check_axes(matrix, 2, "A group weight")
     check_divisible((matrix.shape[-2], matrix.shape[-1]), order)
     return [jnp.split(rows, order, axis=-1) for rows in jnp.split(matrix, order, axis=-2)]
 

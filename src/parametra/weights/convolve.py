@@ -15,6 +15,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
+from parametra.weights.meshes import divided
+
 Padding = str | Sequence[tuple[int, int]]
 FEW = 8  # pairs of signal and kernel that are convolved one after another under vmap
 
@@ -39,14 +41,9 @@ def convolve(
         padding = jax.lax.padtype_to_pads(x.shape[1:-1], taps.shape[:-2], strides, padding)
     pads = tuple((int(before), int(behind)) for before, behind in padding)
     options = {"strides": strides, "padding": pads, "spread": (1,) * axes, "dilation": (1,) * axes}
-    if jax.default_backend() != "cpu" or _divided(x, taps) or 0 in _shape(x, taps, **options).shape:
+    if jax.default_backend() != "cpu" or divided(x, taps) or 0 in _shape(x, taps, **options).shape:
         return _convolution(x, taps, **options)
     return convolution.bind(x, taps, **options)
-
-
-def _divided(*arrays: Array) -> bool:
-    """Whether a mesh of devices is in use (shard_map, explicit sharding): the primitive's type does not say what is divided."""
-    return any(not jax.typeof(array).sharding.mesh.empty for array in arrays)
 
 
 def _convolution(x: Array, taps: Array, *, strides: Any, padding: Any, spread: Any, dilation: Any) -> Array:

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
+from parametra.weights.checks import check_factorable, check_whole, known
 from parametra.weights.plan import Plan, dense_plan
-from parametra.weights.reflectors import check_factorable
 from parametra.weights.symmetric import check_square
 from parametra.weights.weight import AbstractWeight
 
@@ -32,8 +32,8 @@ class Eigen(AbstractWeight):
     def from_dense(cls, matrix: Float[Array, "rows columns"], rank: int | None = None) -> "Eigen":
         """The nearest symmetric matrix of that rank; None for p = n. UsageError if not square, or for a rank out of [1, n]."""
         size = check_square(tuple(matrix.shape), "symmetric")
-        rank = size if rank is None else rank
-        if not 1 <= rank <= size:
+        rank = size if rank is None else check_whole("The rank", rank, 1)
+        if rank > size:
             raise UsageError(f"The rank must be in [1, {size}], got {rank}. Remedy: half of the channels, as in the paper.")
         check_factorable(matrix)
         values, vectors = jnp.linalg.eigh((matrix + matrix.T) / 2)
@@ -85,7 +85,11 @@ class LDL(AbstractWeight):
 
     @classmethod
     def from_dense(cls, matrix: Float[Array, "rows columns"]) -> "LDL":
-        """Of the symmetric part of `matrix`; UsageError if it is not square, a runtime error if a leading minor vanishes."""
+        """Of the symmetric part of `matrix`.
+
+        Raises:
+            UsageError: not square, or a leading minor vanishes; inside jit an error at run time.
+        """
         size = check_square(tuple(matrix.shape), "symmetric")
 
         def eliminate(rest: Array, k: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -96,11 +100,11 @@ class LDL(AbstractWeight):
         _, (columns, pivots) = jax.lax.scan(eliminate, (matrix + matrix.T) / 2, jnp.arange(size))
         i, j = jnp.tril_indices(size, -1)
         weight = cls(columns.T[i, j], pivots)
-        return eqx.error_if(
-            weight,
-            ~jnp.isfinite(weight.below).all() | (weight.diagonal == 0).any(),
-            "This symmetric matrix has a leading minor that vanishes, so it has no L diag(d) Lᵀ. Remedy: symmetric().",
-        )
+        vanishes = ~jnp.isfinite(weight.below).all() | (weight.diagonal == 0).any()
+        message = "This symmetric matrix has a leading minor that vanishes, so it has no L diag(d) Lᵀ. Remedy: symmetric()."
+        if known(vanishes):
+            raise UsageError(message)
+        return eqx.error_if(weight, vanishes, message)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -7,9 +7,9 @@ from jaxtyping import Array, Float, Inexact
 
 from parametra.weights.between import BetweenButterflies, complex_product
 from parametra.weights.butterflies import AbstractTransform
+from parametra.weights.free_kernel import FreeKernel
 from parametra.weights.kernel import AbstractKernel, Padding
 from parametra.weights.plan import Plan, dense_plan
-from parametra.weights.tap_kernel import TapKernel
 
 
 class GroupKernel(BetweenButterflies[AbstractKernel], AbstractKernel):
@@ -25,7 +25,7 @@ class GroupKernel(BetweenButterflies[AbstractKernel], AbstractKernel):
         cls,
         kernel: Float[Array, "outputs inputs *window"],
         transform: AbstractTransform,
-        block: Callable[[Array], AbstractKernel] = TapKernel.from_dense,
+        block: Callable[[Array], AbstractKernel] = FreeKernel.from_dense,
     ) -> "GroupKernel":
         """The nearest kernel with the symmetry, its blocks made by `block`; UsageError if the channels do not divide."""
         parts = transform.project(jnp.moveaxis(kernel, (0, 1), (-2, -1)))

@@ -30,7 +30,7 @@ def levels_multiplied(layout: Layout, rows: int) -> int:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def product(x: Rows, parts: Parts, layout: Layout) -> Rows:
-    """X W, with a gradient that costs three products like this one; for vectors under `vmap` use `plain_product`."""
+    """X W, with a gradient of three products like this one; under `vmap` of vectors or a mesh use `plain_product`."""
     return _forward(x, parts, layout)[0]
 
 
@@ -91,11 +91,14 @@ def _multiply_vector(x: Rows, triangles: Array, tiles: tuple[Array, ...], scaled
     both = jnp.stack([triangles[:, :, 1:], triangles[:, :, :-1]], 1)
     opened = jnp.where(halves == 0, 0, both * halves.astype(x.dtype))
     own = x.reshape(pairs, 2, size)
-    pieces = [jnp.einsum("pkij,pkj->pki", opened, own) + jnp.einsum("pkij,pki->pkj", opened, own)]
+    y = (jnp.einsum("pkij,pkj->pki", opened, own) + jnp.einsum("pkij,pki->pkj", opened, own)).reshape(1, -1)
     for level in tiles:
+        # One level after another: a tile's second reading then finds it in the cache.
+        y, scaled = jax.lax.optimization_barrier((y, scaled))
         first, second = jnp.unstack(scaled.reshape(level.shape[0], 2, level.shape[1]), axis=1)
-        pieces.append(jnp.stack([jnp.einsum("bij,bj->bi", level, second), jnp.einsum("bij,bi->bj", level, first)], 1))
-    return functools.reduce(jnp.add, [piece.reshape(1, -1) for piece in pieces])
+        sides = jnp.stack([jnp.einsum("bij,bj->bi", level, second), jnp.einsum("bij,bi->bj", level, first)], 1)
+        y = y + sides.reshape(1, -1)
+    return y
 
 
 def _outer(x: Rows, g: Rows, count: int) -> Float[Array, "count side side"]:

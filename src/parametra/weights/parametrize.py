@@ -1,6 +1,7 @@
 """Give weights of any Equinox model a scheme, and make the model ready to run."""
 
 import fnmatch
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -24,7 +25,8 @@ def parametrize(model: Model, where: Where, scheme: Callable[[Array], Any], *, k
     """`model` with each selected weight held as `scheme` says.
 
     Args:
-        model: any Equinox module, ours or foreign, or any other pytree.
+        model: any Equinox module, ours or foreign, or any other pytree. An array in two places is two weights, as everywhere in
+            Equinox; `eqx.nn.Shared` ties them.
         where: a function from the model to a weight or a sequence of weights, as `eqx.tree_at` takes it; or dotted paths with
             wildcards, "layers.*.weight". A weight is an array (outputs, inputs) or (outputs, inputs, *window), or one of ours.
         scheme: `symmetric()`, `hadamard(4)`, ..., or any function from a dense array to a weight of the same shape.
@@ -40,7 +42,9 @@ def parametrize(model: Model, where: Where, scheme: Callable[[Array], Any], *, k
     """
     if keep not in ("values", "scale"):
         raise UsageError(f'keep must be "values" or "scale", got {keep!r}.')
+    _check_scheme(scheme)
     if callable(where):
+        model = _apart(model)
         made = {id(node): _make(node, scheme, keep) for node in _select(model, where)}
         places = [node for node in jax.tree.leaves(model, is_leaf=lambda node: id(node) in made) if id(node) in made]
         if len(places) < len(made):
@@ -49,7 +53,9 @@ def parametrize(model: Model, where: Where, scheme: Callable[[Array], Any], *, k
                 "Remedy: return the weights themselves, lambda model: model.layers[0].weight."
             )
         return jax.tree.map(lambda node: made.get(id(node), node), model, is_leaf=lambda node: id(node) in made)
-    patterns = [where] if isinstance(where, str) else list(where)
+    patterns = [where] if isinstance(where, str) else where
+    if not isinstance(patterns, (list, tuple)) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise UsageError(f'`where` must be a function of the model or dotted paths, got {where!r}. Remedy: "layers.*.weight".')
     named = [(_name(path), node) for path, node in weights_of(model)]
     idle = [pattern for pattern in patterns if not any(_matches(name, [pattern]) for name, _ in named)]
     if idle or not patterns:
@@ -84,6 +90,33 @@ def _resolve(node: Any, multiplies: bool) -> Any:
     inner = isinstance(node, (eqx.nn.Linear, eqx.nn.LSTMCell, eqx.nn.GRUCell))
     children = lambda x: x is not node  # one level at a time, to know whose field a weight is
     return jax.tree.map(lambda child: child if child is node else _resolve(child, inner), node, is_leaf=children)
+
+
+def _apart(model: Model) -> Model:
+    """`model` with an object of its own in every place: an array that stands in two is selected only where it is asked for."""
+    seen: set[int] = set()
+
+    def own(node: Any) -> Any:
+        if not (_is_weight(node) or is_float(node)):
+            return node
+        if id(node) in seen:
+            node = jax.tree.map(jnp.copy, node)
+        seen.add(id(node))
+        return node
+
+    return jax.tree.map(own, model, is_leaf=_is_weight)
+
+
+def _check_scheme(scheme: Any) -> None:
+    try:
+        inspect.signature(scheme).bind(None)
+    except ValueError:  # a builtin, whose arguments Python does not tell
+        return
+    except TypeError as error:
+        raise UsageError(
+            f"{scheme!r} cannot be called with an array ({error}). Likely cause: forgotten brackets, or a name instead of a "
+            "scheme. Remedy: symmetric(), hadamard(4), or a function from an array to a weight."
+        ) from error
 
 
 def _select(model: Any, where: Callable[[Any], Any]) -> list[Any]:

@@ -14,7 +14,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from parametra.core.errors import UsageError
+from parametra.weights.checks import check_axes, check_finite, check_whole, known
 from parametra.weights.householder import TINY, multiply, multiply_plain
+from parametra.weights.meshes import divided
 
 
 class Reflectors(eqx.Module):
@@ -55,6 +57,7 @@ class Reflectors(eqx.Module):
         Raises:
             UsageError: more rows than columns, or a row that is zero: give a count without it.
         """
+        check_axes(rows, 2, "A product of reflectors")
         count, size = rows.shape
         check_count(count, size)
         rows = jnp.triu(rows)
@@ -81,7 +84,10 @@ class Reflectors(eqx.Module):
     def _multiply(self, x: Float[Array, "*batch size"], transposed: bool) -> Float[Array, "*batch size"]:
         # A single vector may be one of many under vmap: a rule of its own would make a gradient of the rows for each of them.
         product: Any = multiply_plain if x.ndim == 1 else multiply
-        return product(x.reshape(-1, self.size), self.rows(), transposed, True).reshape(x.shape)
+        vectors = x.reshape(-1, self.size)
+        if divided(x, self.packed):
+            product, vectors = multiply_plain, vectors + 0 * self.packed[0]  # what a scan carries varies where its blocks do
+        return product(vectors, self.rows(), transposed, True).reshape(x.shape)
 
     def unwrap(self) -> Float[Array, "size size"]:
         """Q itself."""
@@ -134,8 +140,9 @@ def unpack(packed: Float[Array, " packed"], count: int, size: int) -> Float[Arra
 
 
 def check_count(count: int, size: int) -> None:
-    """UsageError unless 1 <= count <= size."""
-    if not 1 <= count <= size:
+    """UsageError unless both are whole numbers and 1 <= count <= size."""
+    check_whole("The number of coordinates", size, 1)
+    if not 1 <= count <= size or int(count) != count:
         raise UsageError(
             f"A product of reflectors on {size} coordinates takes 1 to {size} of them, got {count}. Likely cause: the number "
             f'meant for a wider layer. Remedy: at most {size}, or reflectors="full".'
@@ -150,30 +157,3 @@ def number_of(reflectors: Any, rank: int) -> int:
         raise UsageError(f'reflectors must be a whole number or "full", got {reflectors!r}.')
     check_count(int(reflectors), rank)
     return int(reflectors)
-
-
-def check_finite(what: str, array: Array) -> None:
-    """UsageError if an array whose values are known holds NaN or infinity."""
-    values = known(array)
-    if values is not None and not np.isfinite(values).all():
-        raise UsageError(
-            f"The {what} hold NaN or infinity. Likely cause: a training that blew up, or a damaged file. Remedy: an earlier "
-            "checkpoint, or a smaller learning rate."
-        )
-
-
-def check_factorable(matrix: Array) -> None:
-    """UsageError unless a matrix has two axes and a precision in which singular values and eigenvalues are computed."""
-    if matrix.ndim != 2 or matrix.dtype not in (jnp.float32, jnp.float64):
-        raise UsageError(
-            f"A factorisation needs a matrix of float32 or float64, got {matrix.dtype} of shape {matrix.shape}. "
-            "Remedy: parametrize in float32, and cast the model that multiplies."
-        )
-
-
-def known(array: Array) -> np.ndarray | None:
-    """The values of an array, or None where it is only being traced (inside jit, grad or vmap)."""
-    try:
-        return np.asarray(array)
-    except (jax.errors.TracerArrayConversionError, TypeError):
-        return None

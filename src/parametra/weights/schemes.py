@@ -10,8 +10,10 @@ from jaxtyping import Array
 
 from parametra.core.errors import UsageError
 from parametra.weights.butterflies import AbstractTransform, Fourier, Reversal, Walsh
+from parametra.weights.checks import check_whole
 from parametra.weights.dense import Dense
 from parametra.weights.eigen import LDL, Eigen
+from parametra.weights.free_kernel import FreeKernel
 from parametra.weights.group import GroupWeight
 from parametra.weights.group_kernel import GroupKernel
 from parametra.weights.scheme import Scheme
@@ -30,7 +32,7 @@ def channelwise(name: str, matrix: Callable[[Array], AbstractWeight]) -> Scheme:
 
 def dense() -> Scheme:
     """Free numbers: what every other scheme is compared with."""
-    return channelwise("dense", Dense.from_dense)
+    return Scheme("dense", Dense.from_dense, FreeKernel.from_dense)
 
 
 def symmetric() -> Scheme:
@@ -74,7 +76,9 @@ def eighth() -> Scheme:
 
 
 def chunk(outputs_times: int = 1, inputs_times: int = 1) -> Scheme:
-    """A block repeated along outputs and inputs, with the rank of the block."""
+    """A block repeated along outputs and inputs, with the rank of the block; at least one of the two 2 or more."""
+    if max(check_whole("Repetitions", times, 1) for times in (outputs_times, inputs_times)) == 1:
+        raise UsageError("chunk(1, 1) repeats nothing: a free weight. Remedy: dense(), or 2 or more repetitions along an axis.")
     return channelwise(
         f"chunk({outputs_times}, {inputs_times})", lambda matrix: Chunked.from_dense(matrix, outputs_times, inputs_times)
     )
@@ -91,7 +95,9 @@ def dihedrally_symmetric(block: Callable[[Array], Any] = Dense.from_dense) -> Sc
 
 
 def hadamard(order: int, block: Scheme | None = None) -> Scheme:
-    """Hadamard-k: W = H diag(P) H, k a power of two."""
+    """Hadamard-k: W = H diag(P) H, k a power of two, at least 2."""
+    if check_whole("The order of a Hadamard weight", order, 1) == 1:
+        raise UsageError("hadamard(1) ties nothing: a free weight. Remedy: dense(), or hadamard(2), 4, 8, ...")
     return _group(f"hadamard({order})", Walsh(order), block)
 
 
@@ -112,6 +118,8 @@ def circulant(order: int, block: Scheme | None = None) -> Scheme:
 
 def stacked(number: int, block: Callable[[Array], AbstractWeight]) -> Scheme:
     """Matrices above one another, each by `block`: the gates of a recurrent cell that holds them in one array (LSTM 4, GRU 3)."""
+    check_whole("The number of gates", number, 1)
+    _check_block(block)
     return Scheme(f"stacked({number})", lambda matrix: Stacked.from_dense(matrix, (block,) * number))
 
 
@@ -119,11 +127,19 @@ def gates(*blocks: Callable[[Array], AbstractWeight]) -> Scheme:
     """A scheme of its own for each gate, in the order of the cell (LSTM: input, forget, cell, output)."""
     if not blocks:
         raise UsageError("gates() needs a scheme for each gate. Remedy: gates(symmetric(), dense(), dense(), dense()).")
+    for block in blocks:
+        _check_block(block)
     return Scheme(f"gates of {len(blocks)}", lambda matrix: Stacked.from_dense(matrix, blocks))
+
+
+def _check_block(block: object) -> None:
+    if not callable(block):
+        raise UsageError(f"Blocks are made by a scheme, got {block!r}. Remedy: symmetric(), as in hadamard(4, symmetric()).")
 
 
 def _group(name: str, transform: AbstractTransform, block: Scheme | None) -> Scheme:
     block = dense() if block is None else block
+    _check_block(block)
     return _grouped(name, lambda matrix: GroupWeight.from_dense(matrix, transform, block), transform, block)
 
 

@@ -1,5 +1,6 @@
 """Soft symmetry: a free matrix and a penalty that draws it to a symmetric one."""
 
+from numbers import Real
 from typing import Any
 
 import equinox as eqx
@@ -26,14 +27,14 @@ class SoftSymmetric(AbstractWeight):
     strength: float = eqx.field(static=True)
 
     def __check_init__(self):
-        if not 0.0 <= self.strength < float("inf"):
-            raise UsageError(f"The strength of a penalty must be at least 0 and finite, got {self.strength}. Remedy: 1e-4 to 1.")
+        if not isinstance(self.strength, Real) or not 0.0 <= self.strength < float("inf"):
+            raise UsageError(f"The strength of a penalty must be a finite number of at least 0, got {self.strength!r}.")
 
     @classmethod
     def from_dense(cls, matrix: Float[Array, "rows columns"], strength: float = 1e-2) -> "SoftSymmetric":
         """The matrix as it is; UsageError if it is not square."""
         check_square(tuple(matrix.shape), "softly symmetric")
-        return cls(matrix, float(strength))
+        return cls(matrix, strength)
 
     @property
     def shape(self) -> tuple[int, int]:

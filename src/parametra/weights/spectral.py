@@ -15,11 +15,12 @@ from jaxtyping import Array, Float, Int8, PRNGKeyArray
 
 from parametra.core.errors import UsageError
 from parametra.weights import spectrum
+from parametra.weights.checks import check_factorable, check_finite
 from parametra.weights.dense import Dense
 from parametra.weights.factorisation import leading_reflectors
 from parametra.weights.folded import Folded
 from parametra.weights.plan import Plan, dense_plan
-from parametra.weights.reflectors import Reflectors, check_count, check_factorable, check_finite, number_of
+from parametra.weights.reflectors import Reflectors, check_count, number_of
 from parametra.weights.spectrum import Bounds, check_bounds
 from parametra.weights.weight import AbstractWeight
 

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from parametra.weights import spectrum
+from parametra.weights.checks import check_factorable, check_finite
 from parametra.weights.factorisation import leading_reflectors
 from parametra.weights.plan import Plan, dense_plan
-from parametra.weights.reflectors import Reflectors, check_factorable, check_finite, number_of
+from parametra.weights.reflectors import Reflectors, number_of
 from parametra.weights.spectrum import Bounds, check_bounds
 from parametra.weights.symmetric import check_square
 from parametra.weights.weight import AbstractWeight
@@ -60,7 +61,7 @@ class SpectralSymmetric(AbstractWeight):
         Raises:
             UsageError: not square, NaN, or eigenvalues outside the bounds without `clip`.
         """
-        held, size = check_bounds(bounds), check_square((matrix.shape[0], matrix.shape[1]), "symmetric")
+        held, size = check_bounds(bounds), check_square(tuple(matrix.shape), "symmetric")
         check_finite("matrix's entries", matrix)
         check_factorable(matrix)
         values, vectors = jnp.linalg.eigh((matrix + matrix.T) / 2)

@@ -12,16 +12,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
-from parametra.weights.reflectors import check_finite, known
+from parametra.weights.checks import check_finite, known
 
 Bounds = tuple[float, float]
 
 
-def check_bounds(bounds: tuple[float | int, float | int] | None) -> Bounds | None:
+def check_bounds(bounds: Any) -> Bounds | None:
     """The interval as floats; UsageError unless it is finite and not empty. None means free."""
     if bounds is None:
         return None
-    low, high = float(bounds[0]), float(bounds[1])
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"bounds must be two numbers (lo, hi), or None for free singular values; got {bounds!r}.") from error
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise UsageError(
             f"Singular values cannot be held in [{low:g}, {high:g}]. Likely cause: the two bounds exchanged, or an infinite one. "

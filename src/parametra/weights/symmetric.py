@@ -7,11 +7,14 @@ use, and keeps n² numbers.
 from collections.abc import Callable
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from parametra.core.errors import UsageError
+from parametra.weights.checks import check_whole
 from parametra.weights.initialisers import glorot_uniform
+from parametra.weights.meshes import divided
 from parametra.weights.packed_product import levels_multiplied, plain_product, product
 from parametra.weights.packing import Layout, Parts, pack, unpack
 from parametra.weights.plan import Plan, dense_plan
@@ -42,7 +45,8 @@ class PackedSymmetric(AbstractWeight):
     def init(
         cls, key: PRNGKeyArray, size: int, initialiser: Callable[..., Float[Array, "_ _"]] = glorot_uniform
     ) -> "PackedSymmetric":
-        """A random matrix whose entries have the variance of the free one, on and off the diagonal."""
+        """A random matrix whose entries have the variance of the free one, on and off the diagonal; UsageError for size 0."""
+        check_whole("The size of a symmetric weight", size, 1)
         matrix = jnp.triu(initialiser(key, size, size))
         return cls.from_dense(matrix + jnp.triu(matrix, 1).T)
 
@@ -69,12 +73,17 @@ class PackedSymmetric(AbstractWeight):
         self._check(x.shape)
         if x.ndim == 1:
             return plain_product(jnp.broadcast_to(x, (1, self.size)), self.parts, self.layout)[0]
-        return jnp.reshape(product(x.reshape(-1, self.size), self.parts, self.layout), x.shape)  # pyright: ignore
+        return jnp.reshape(self._product(x.reshape(-1, self.size)), x.shape)
 
     def matvec(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
         """W x for one vector that is alone: half the bytes of the dense product."""
         self._check(x.shape)
-        return jnp.reshape(product(x[None], self.parts, self.layout), x.shape)  # pyright: ignore
+        return self._product(x[None])[0]
+
+    def _product(self, x: Float[Array, "rows n"]) -> Float[Array, "rows n"]:
+        if divided(x, *jax.tree.leaves(self.parts)):
+            return plain_product(x, self.parts, self.layout)
+        return product(x, self.parts, self.layout)  # pyright: ignore[reportReturnType]
 
     def _check(self, shape: tuple[int, ...]) -> None:
         if shape[-1:] != (self.size,):  # a batch is reshaped, which would glue rows of another width together

@@ -1,4 +1,4 @@
-"""Kernels whose taps are weights: free or symmetric in the channels, tied or free in space."""
+"""Kernels whose taps are weights: symmetric in the channels, tied in space, or both."""
 
 import math
 from collections.abc import Callable
@@ -15,8 +15,6 @@ from parametra.weights.dense import Dense
 from parametra.weights.kernel import AbstractKernel, Padding, patches
 from parametra.weights.plan import Plan, dense_plan
 from parametra.weights.weight import AbstractWeight
-
-WIDE = 512
 
 
 class TapKernel(AbstractKernel):
@@ -51,17 +49,10 @@ class TapKernel(AbstractKernel):
         return jax.tree.unflatten(self.family, self.numbers)
 
     @classmethod
-    def from_taps(cls, taps: Float[Array, "*window inputs outputs"]) -> "TapKernel":
-        """A free kernel."""
-        window = taps.shape[:-2]
-        stack = jnp.swapaxes(taps.reshape(-1, *taps.shape[-2:]), -1, -2)
-        return cls.of(jax.vmap(Dense.from_dense)(stack), (*stack.shape[1:], *window), tuple(range(len(stack))))
-
-    @classmethod
     def from_dense(
         cls,
         kernel: Float[Array, "outputs inputs *window"],
-        block: Callable[[Array], AbstractWeight] = Dense.from_dense,
+        block: Callable[[Array], AbstractWeight],
         orbits: Callable[[tuple[int, ...]], tuple[int, ...]] | None = None,
     ) -> "TapKernel":
         """The nearest kernel whose taps are tied by `orbits(window)` and made by `block`; UsageError from either."""
@@ -94,8 +85,8 @@ class TapKernel(AbstractKernel):
     def apply(
         self, x: Float[Array, "batch *space inputs"], strides=1, padding: Padding = "SAME"
     ) -> Float[Array, "batch *out outputs"]:
-        """The convolution; of tied taps, and of wide kernels, a matrix product of what the taps see (im2col)."""
-        if not (self.tied or self._wide):
+        """The convolution; of tied taps, a matrix product of the sums that they see."""
+        if not self.tied:
             return super().apply(x, strides, padding)
         seen = patches(x, self.window, strides, padding)
         sums = [sum(seen[t] for t, own in enumerate(self.orbits) if own == number) for number in range(max(self.orbits) + 1)]
@@ -103,24 +94,18 @@ class TapKernel(AbstractKernel):
         return jnp.concatenate(sums, -1) @ jnp.moveaxis(stack, 1, -1).reshape(-1, stack.shape[1])
 
     @property
-    def _wide(self) -> bool:
-        # The gradient of XLA's own convolution falls behind the matrix product from 512 channels on (CPU, JAX 0.10.2: 1.25
-        # times).
-        return math.prod(self.window) > 1 and min(self.shape[:2]) >= WIDE
-
-    @property
     def structured(self) -> bool:
         """Whether taps are tied."""
         return self.tied
 
-    def resolved(self) -> "TapKernel":
-        """Its matrices made dense."""
-        return TapKernel.of(jax.vmap(Dense)(self.stack()), self.shape, self.orbits)
+    def resolved(self) -> AbstractKernel:
+        """Its matrices made dense where taps are tied, else a free kernel."""
+        return TapKernel.of(jax.vmap(Dense)(self.stack()), self.shape, self.orbits) if self.tied else super().resolved()
 
     def plan(self, rows: int = 1) -> Plan:
         """A dense convolution, or a product with as many matrices as are free and the sums before it."""
         if not self.tied:
-            return dense_plan(self, self.shape, rows, way="im2col" if self._wide else "convolution")
+            return super().plan(rows)
         outputs, inputs = self.shape[:2]
         number = max(self.orbits) + 1
         flops = rows * (2 * outputs * inputs * number + inputs * (len(self.orbits) - number))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
+from parametra.weights.checks import check_axes
 from parametra.weights.dense import Dense
 from parametra.weights.plan import Plan, dense_plan
 from parametra.weights.symmetric import check_square
@@ -95,6 +96,7 @@ class Chunked(AbstractWeight):
         block: Callable[[Array], Any] = Dense.from_dense,
     ) -> "Chunked":
         """The mean over the repetitions; UsageError if the channels do not divide."""
+        check_axes(matrix, 2, "A chunked weight")
         rows, columns = matrix.shape
         if min(outputs_times, inputs_times) < 1 or rows % outputs_times or columns % inputs_times:
             raise UsageError(
