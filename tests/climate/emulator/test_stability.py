@@ -7,17 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
-from parametra.climate.columns import ColumnForcing, ColumnState, ColumnTendency
-from parametra.climate.emulator import Emulator
+from parametra.climate.emulator import Emulator, Inputs, column_dataset, train
+from parametra.climate.emulator.config import RolloutConfig
 from parametra.climate.emulator.linear_response import column_jacobians, energy_growth
-from parametra.climate.emulator.replay import recorded_columns, replay
+from parametra.climate.emulator.replay import replay
+from parametra.climate.emulator.rollout import windows
+from parametra.climate.emulator.vectors import INPUTS, output_factors, slices
 from parametra.climate.emulator.wave_growth import column_waves, wave_growth
 from parametra.core.constants import EARTH_RADIUS, HEAT_CAPACITY, KAPPA, SECONDS_PER_DAY
 from parametra.core.errors import DataError, UsageError
 
-from .conftest import SIGMA_HALF, TIME_STEP, columns_of, make_fields
+from .conftest import SIGMA_HALF, TIME_STEP, make_fields
 
 LEVELS = len(SIGMA_HALF) - 1
 MIDDLE = 0.5 * (np.array(SIGMA_HALF[1:]) + np.array(SIGMA_HALF[:-1]))
@@ -29,10 +31,11 @@ class Relaxing(Emulator):
 
     rates: tuple[float, float] = eqx.field(static=True, default=(0.0, 0.0))
 
-    def __call__(self, state, forcing):
-        heating = self.rates[0] * (state.temperature - jnp.asarray(WARM, jnp.float32))
-        moistening = self.rates[1] * (state.specific_humidity - jnp.asarray(MOIST, jnp.float32))
-        return ColumnTendency(heating, moistening), None
+    def outputs(self, inputs, time_step=None):
+        said = super().outputs(inputs, time_step)
+        heating = self.rates[0] * (inputs.temperature - jnp.asarray(WARM, jnp.float32))
+        moistening = self.rates[1] * (inputs.specific_humidity - jnp.asarray(MOIST, jnp.float32))
+        return eqx.tree_at(lambda o: (o.heating, o.moistening), said, (heating, moistening))
 
 
 def relaxing(trained, *rates):
@@ -42,26 +45,30 @@ def relaxing(trained, *rates):
 
 def test_jacobians_are_those_of_finite_differences(trained, dataset):
     emulator = dataclasses.replace(trained[0], clip=False)
-    state, forcing = columns_of(dataset.inputs[300:304])
-    found = np.asarray(column_jacobians(emulator, state, forcing))
-    for level, temperature_change, humidity_change in ((3, 0.5, 0.0), (4, 0.0, 2e-4)):
-        moved = []
-        for sign in (1, -1):
-            changed = (
-                state.temperature.at[:, level].add(sign * temperature_change),
-                state.specific_humidity.at[:, level].add(sign * humidity_change),
+    inputs = Inputs.from_vector(jnp.asarray(dataset.inputs[300:304]))
+    found = np.asarray(column_jacobians(emulator, inputs))
+    for level, warmer, moister in ((3, 0.5, 0.0), (4, 0.0, 2e-4)):
+        up, down = (
+            emulator.outputs(
+                eqx.tree_at(
+                    lambda x: (x.temperature, x.specific_humidity),
+                    inputs,
+                    (
+                        inputs.temperature.at[:, level].add(sign * warmer),
+                        inputs.specific_humidity.at[:, level].add(sign * moister),
+                    ),
+                )
             )
-            moved.append(eqx.tree_at(lambda s: (s.temperature, s.specific_humidity), state, changed))
-        up, down = (emulator(one, forcing)[0] for one in moved)
-        slope = (up.temperature - down.temperature) / (2 * (temperature_change + humidity_change))
-        column = found[:, :LEVELS, level + (LEVELS if humidity_change else 0)]
+            for sign in (1, -1)
+        )
+        slope = (up.heating - down.heating) / (2 * (warmer + moister))
+        column = found[:, :LEVELS, level + (LEVELS if moister else 0)]
         assert_allclose(column, slope, atol=0.1 * np.abs(slope).max())  # leaky rectifiers bend between
 
 
 def test_growth_of_a_known_response(trained, dataset):
-    state, forcing = columns_of(dataset.inputs[:3])
-    day = 1.0 / SECONDS_PER_DAY
-    at_once, in_the_end = energy_growth(column_jacobians(relaxing(trained, 2 * day, -3 * day), state, forcing), SIGMA_HALF)
+    inputs, day = Inputs.from_vector(jnp.asarray(dataset.inputs[:3])), 1.0 / SECONDS_PER_DAY
+    at_once, in_the_end = energy_growth(column_jacobians(relaxing(trained, 2 * day, -3 * day), inputs), SIGMA_HALF)
     assert_allclose(at_once, 2.0, rtol=1e-5)
     assert_allclose(in_the_end, 2.0, rtol=1e-5)
     shear = np.zeros((1, 2 * LEVELS, 2 * LEVELS))
@@ -109,62 +116,87 @@ def test_waves_refuse_what_does_not_fit(response, warm, match):
         wave_growth(response, warm, MOIST, 1e5, SIGMA_HALF, TIME_STEP)
 
 
-def recorded(emulator, steps=30, columns=5):
-    """A record that an emulator itself has made under a dynamics of its own."""
-    random = np.random.default_rng(0)
-    fields = _fields(steps, columns)
-    temperature, humidity = np.tile(WARM, (columns, 1)) + random.normal(size=(columns, LEVELS)), np.tile(MOIST, (columns, 1))
+def recorded(emulator, steps=31):
+    """A record that an emulator itself has made, under a dynamics of its own."""
+    random, fields = np.random.default_rng(0), make_fields(times=steps).astype(np.float64)
+    shape = fields.air_temperature.shape[1:]
+    temperature, humidity = WARM + random.normal(size=shape), np.broadcast_to(MOIST, shape)
+    data = column_dataset(fields)
+    where, by_step = slices(INPUTS, LEVELS), data.inputs.reshape(steps, -1, data.inputs.shape[1]).copy()
+    targets = data.targets.reshape(steps, -1, data.targets.shape[1]).copy()
     for step in range(steps):
-        fields.air_temperature[step], fields.specific_humidity[step] = temperature, humidity
-        state, forcing = _columns(fields.isel(time=step))
-        tendency, _ = emulator(state, forcing)
-        heating, moistening = np.asarray(tendency.temperature, np.float64), np.asarray(tendency.specific_humidity, np.float64)
-        fields.tendency_of_air_temperature[step], fields.tendency_of_specific_humidity[step] = heating, moistening
-        temperature = temperature + TIME_STEP * heating + 0.3 * random.normal(size=temperature.shape)
+        by_step[step, :, where["air_temperature"]] = temperature.reshape(-1, LEVELS)
+        by_step[step, :, where["specific_humidity"]] = humidity.reshape(-1, LEVELS)
+        said = emulator.outputs(Inputs.from_vector(jnp.asarray(by_step[step])))
+        gave = [np.asarray(part, np.float64) for part in (said.heating, said.moistening)]
+        targets[step, :, : 2 * LEVELS] = np.concatenate(gave, axis=1) * output_factors(LEVELS)[: 2 * LEVELS]
+        heating, moistening = (part.reshape(shape) for part in gave)
+        temperature = temperature + TIME_STEP * heating + 0.3 * random.normal(size=shape)
         humidity = humidity + TIME_STEP * moistening
-    return fields
-
-
-def _fields(steps, columns):
-    fields = make_fields(times=max(steps, 2)).astype(np.float64).stack(column=("latitude", "longitude")).reset_index("column")
-    fields = fields.isel(column=slice(0, columns), time=slice(0, steps))
-    zero = 0.0 * fields.surface_air_pressure
-    return fields.assign(northward_wind=fields.eastward_wind, surface_temperature=zero + 300.0).transpose("time", "column", ...)
-
-
-def _columns(fields):
-    def array(name):
-        return jnp.asarray(fields[name].values, jnp.float32)
-
-    state = ColumnState(
-        array("air_temperature"), array("specific_humidity"), array("eastward_wind"), array("northward_wind"),
-        array("surface_air_pressure"),
-    )  # fmt: skip
-    sun = array("toa_incoming_shortwave_flux")
-    fluxes = array("surface_upward_sensible_heat_flux"), array("surface_upward_latent_heat_flux")
-    return state, ColumnForcing(array("surface_temperature"), sun, 0 * sun, *fluxes, TIME_STEP)
+    width = data.inputs.shape[1], data.targets.shape[1]
+    return dataclasses.replace(data, inputs=by_step.reshape(-1, width[0]), targets=targets.reshape(-1, width[1]))
 
 
 def test_a_replay_of_the_scheme_that_made_the_record_is_the_record(trained):
     emulator = relaxing(trained, -2.0 / SECONDS_PER_DAY, -2.0 / SECONDS_PER_DAY)
-    fields = recorded(emulator)
-    again = replay(emulator, recorded_columns(fields, TIME_STEP))
-    assert float(again.departure.max()) < 2e-3  # K: rounding of float32 records of 300 K
-    other = relaxing(trained, 2.0 / SECONDS_PER_DAY, 0.0)
-    astray = replay(other, recorded_columns(fields, TIME_STEP))
+    data = recorded(emulator)
+    again = replay(emulator, data)
+    assert float(again.departure.max()) < 3e-3  # K: rounding of float32 records of 300 K
+    astray = replay(relaxing(trained, 2.0 / SECONDS_PER_DAY, 0.0), data)
     assert float(astray.departure[-1]) > 1.0
-    assert astray.temperature.shape == (29, 5, LEVELS)
+    assert astray.temperature.shape == (30, 16, LEVELS)
     assert 0.0 <= float(astray.outside.min()) <= float(astray.outside.max()) <= 1.0
 
 
 def test_a_column_that_runs_away_is_bounded_and_finite(trained):
-    emulator = relaxing(trained, 400.0 / SECONDS_PER_DAY, 0.0)
-    again = replay(emulator, recorded_columns(recorded(relaxing(trained, 0.0, 0.0)), TIME_STEP))
-    assert np.isfinite(again.departure).all()
+    again = replay(relaxing(trained, 400.0 / SECONDS_PER_DAY, 0.0), recorded(relaxing(trained, 0.0, 0.0)))
     assert float(again.departure[-1]) <= 100.0
     assert jax.tree.all(jax.tree.map(lambda a: bool(jnp.isfinite(a).all()), again))
 
 
-def test_a_replay_needs_two_steps(trained):
+def test_a_replay_needs_two_steps_and_the_network_s_levels(trained, fields):
     with pytest.raises(DataError, match="two recorded steps"):
-        recorded_columns(recorded(relaxing(trained, 0.0, 0.0), steps=1), TIME_STEP)
+        replay(trained[0], column_dataset(fields.isel(time=slice(0, 1))))
+    with pytest.raises(UsageError, match="levels"):
+        replay(trained[0], column_dataset(fields.isel(level=slice(0, 4))))
+
+
+def test_windows_are_the_columns_in_their_order(dataset):
+    inputs, targets = windows(dataset, 5)
+    times, columns = dataset.shape[0], dataset.shape[1] * dataset.shape[2]
+    assert inputs.shape[:2] == ((times - 1) // 5 * columns, 6)
+    assert targets.shape[:2] == ((times - 1) // 5 * columns, 5)
+    by_step = dataset.inputs.reshape(times, columns, -1)
+    assert_array_equal(inputs[columns + 3], by_step[5:11, 3])  # the second window of column 3
+    assert_array_equal(targets[2 * columns + 7], dataset.targets.reshape(times, columns, -1)[10:15, 7])
+    with pytest.raises(DataError, match="no rollout of 99"):
+        windows(dataset, 99)
+
+
+def test_training_on_rollouts_mends_what_single_steps_leave(dataset, config, tmp_path):
+    """Nothing but the network changes, columns stay nearer to their record, and a kill changes no bit."""
+    longer = config.model_copy(update={"rollout": RolloutConfig(steps=4, epochs=4, learning_rate=3e-3, batch_size=8, clip=1.0)})
+    arguments = (dataset, longer, SIGMA_HALF, TIME_STEP, 1)
+    fractions, epochs = [], []
+    tuned, history = train(
+        *arguments, selection=dataset, on_chunk=lambda fit: fractions.append(fit.fraction),
+        on_epoch=lambda record: epochs.append(record.epoch),
+    )  # fmt: skip
+    before, _ = train(dataset, config, SIGMA_HALF, TIME_STEP, 1)
+    assert float(replay(tuned, dataset).departure[-1]) < float(replay(before, dataset).departure[-1])
+    assert eqx.tree_equal(tuned.scaling, before.scaling)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert epochs == list(range(7))
+    assert history.loss.shape == history.selection_loss.shape == (7,)
+    assert history.selection_loss[-1] < history.selection_loss[3]
+
+    def kill(record):
+        if record.epoch == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(*arguments, selection=dataset, on_epoch=kill, resume_path=tmp_path / "one")
+    again, more = train(*arguments, selection=dataset, resume_path=tmp_path / "one")
+    assert eqx.tree_equal(again, tuned)
+    assert_array_equal(more.loss, history.loss)

@@ -14,35 +14,31 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from parametra.climate.columns import ColumnForcing, ColumnState
 from parametra.climate.emulator.emulator import Emulator
+from parametra.climate.emulator.vectors import Inputs
 from parametra.core.constants import HEAT_CAPACITY, LATENT_HEAT_CONDENSATION, SECONDS_PER_DAY
 
 REFERENCE_TEMPERATURE = 270.0  # K
 
 
 @eqx.filter_jit
-def column_jacobians(emulator: Emulator, state: ColumnState, forcing: ColumnForcing) -> Float[Array, "column outputs changes"]:
+def column_jacobians(emulator: Emulator, inputs: Inputs) -> Float[Array, "column outputs changes"]:
     """d(heating, moistening)/d(T, q) of each column, (column, 2n, 2n), SI: K and kg/kg in, K/s and 1/s out.
 
     With limits and conservation, as in a run: an input beyond the range of training changes nothing where inputs are clipped.
-
-    Raises:
-        UsageError: columns with another number of levels than the network's.
     """
 
-    def answer(change: Array) -> Array:
-        temperature, humidity = jnp.split(change, 2, axis=1)
-        moved = eqx.tree_at(lambda s: (s.temperature, s.specific_humidity), state, (temperature, humidity))
-        tendency, _ = emulator(moved, forcing)
-        return jnp.concatenate([tendency.temperature, tendency.specific_humidity], axis=1)
+    def answer(temperature: Array, humidity: Array) -> Array:
+        said = emulator.outputs(eqx.tree_at(lambda x: (x.temperature, x.specific_humidity), inputs, (temperature, humidity)))
+        return jnp.concatenate([said.heating, said.moistening], axis=1)
 
-    here = jnp.concatenate([state.temperature, state.specific_humidity], axis=1)
+    here = inputs.temperature, inputs.specific_humidity
 
     def along(direction: Array) -> Array:
-        return jax.jvp(answer, (here,), (jnp.broadcast_to(direction, here.shape),))[1]  # columns do not see each other
+        change = jnp.split(jnp.broadcast_to(direction, (len(here[0]), direction.size)), 2, axis=1)
+        return jax.jvp(answer, here, tuple(change))[1]  # columns do not see each other
 
-    return jnp.moveaxis(jax.lax.map(along, jnp.eye(here.shape[1], dtype=here.dtype)), 0, 2)
+    return jnp.moveaxis(jax.lax.map(along, jnp.eye(2 * emulator.levels, dtype=here[0].dtype)), 0, 2)
 
 
 def energy_weights(sigma_half: tuple[float, ...]) -> Float[np.ndarray, " changes"]:

@@ -3,20 +3,19 @@
 The sign is fixed beforehand: +1 where a larger number should mean a network that is lost sooner.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from parametra.climate.columns import ColumnState
 from parametra.climate.diagnostics.drift import late_climate
 from parametra.climate.diagnostics.skill import fraction_of_ceiling, level_mean
-from parametra.climate.emulator import Emulator
+from parametra.climate.emulator import ColumnDataset, Emulator, Inputs, column_dataset
 from parametra.climate.emulator.linear_response import column_jacobians, energy_growth
-from parametra.climate.emulator.replay import Recorded, by_step, recorded_columns, replay
+from parametra.climate.emulator.replay import replay
 from parametra.climate.emulator.wave_growth import wave_growth
 from parametra.core.constants import HEAT_CAPACITY, LATENT_HEAT_CONDENSATION, SECONDS_PER_DAY
 from parametra.core.errors import DataError
@@ -27,6 +26,7 @@ from parametra.studies.climate.training import LINEAR
 from parametra.studies.climate.truth import truth_fields
 from parametra.wide.score import OffManifoldScore, fit_score
 
+MOMENTS = 3  # at which the columns are linearised
 DIRECTIONS, ALARMS = 12, 0.01  # of the likeness: principal directions, and the share of training columns that it calls unlike
 TARGETS = {"heating": "tendency_of_air_temperature", "moistening": "tendency_of_specific_humidity"}
 
@@ -64,20 +64,24 @@ EARLY = {
 PREDICTORS = BEFORE | EARLY
 
 
-class Columns(eqx.Module):
+@dataclass(frozen=True)
+class Columns:
     """What every network is asked about: columns of each latitude on the selection stretch.
 
     Attributes:
-        record: for the replay, columns (latitude, of each latitude).
-        at: steps of it at which the columns are linearised.
-        rows: latitudes.
+        data: every step of them.
         likeness: score of what is like the training stretch, its alarm calibrated to one in a hundred.
     """
 
-    record: Recorded
-    at: tuple[int, ...] = eqx.field(static=True)
-    rows: int = eqx.field(static=True)
+    data: ColumnDataset
     likeness: OffManifoldScore
+
+    def some(self) -> Inputs:
+        """The columns at three moments, in the order moment, latitude, columns of a latitude."""
+        times = self.data.shape[0]
+        at = [times * third // MOMENTS for third in range(MOMENTS)]
+        by_time = self.data.inputs.reshape(times, -1, self.data.inputs.shape[1])
+        return Inputs.from_vector(jnp.asarray(np.concatenate(by_time[at])))
 
 
 def asked_columns(run: Run) -> Columns:
@@ -85,12 +89,9 @@ def asked_columns(run: Run) -> Columns:
     config, truth = run.config, run.config.truth
     longitudes = np.linspace(0, config.host.longitudes, config.lottery.columns, endpoint=False).astype(int)
     first = truth.selection_start
-    fields = truth_fields(run, first, first + config.lottery.replay_days).isel(longitude=longitudes).load()
-    record = recorded_columns(fields.stack(column=("latitude", "longitude")), config.host.time_step)
+    data = column_dataset(truth_fields(run, first, first + config.lottery.replay_days).isel(longitude=longitudes))
     training = truth_fields(run, truth.spin_up_days, first)[["air_temperature", "specific_humidity"]]
-    training = training.isel(longitude=longitudes, time=slice(None, None, 5)).load()
-    steps = fields.sizes["time"]
-    return Columns(record, (0, steps // 3, 2 * steps // 3), config.host.latitudes, likeness_of(training))
+    return Columns(data, likeness_of(training.isel(longitude=longitudes, time=slice(None, None, 5)).load()))
 
 
 def likeness_of(training: xr.Dataset) -> OffManifoldScore:
@@ -116,21 +117,17 @@ def _side_by_side(temperature: np.ndarray, humidity: np.ndarray) -> np.ndarray:
 def known_before(emulator: Emulator, asked: Columns) -> dict[str, float]:
     """What network and columns say without a host; the skill of the scoring stretch is not among it."""
     norms = spectral_norms(emulator)
-    record, sigma = asked.record, emulator.sigma_half
-    steps, at = len(record.heating) + 1, jnp.asarray(asked.at)
-    state, forcing = (
-        jax.tree.map(lambda a: a[at].reshape(-1, *a.shape[2:]), by_step(part, steps)) for part in (record.state, record.forcing)
-    )
-    jacobians = np.asarray(column_jacobians(emulator, state, forcing), np.float64)
-    at_once, in_the_end = energy_growth(jacobians, sigma)
-    again = replay(emulator, record)
+    inputs = asked.some()
+    jacobians = np.asarray(column_jacobians(emulator, inputs), np.float64)
+    at_once, in_the_end = energy_growth(jacobians, emulator.sigma_half)
+    again = replay(emulator, asked.data)
     visited = _side_by_side(np.asarray(again.temperature), np.asarray(again.humidity))
     return {
         "lipschitz": float(np.log(norms).sum()),
         "largest_norm": float(norms.max()),
         "energy_growth": float(at_once.mean()),
         "abscissa": float(in_the_end.mean()),
-        "wave_growth": max(_wave_growth(jacobians, state, asked, emulator)),
+        "wave_growth": max(_wave_growth(jacobians, inputs, asked.data.shape[1], emulator)),
         "replay_departure": float(again.departure[-1]),
         "replay_outside": float(again.outside.mean()),
         "replay_unlike": float(np.mean(np.asarray(asked.likeness.alarm(jnp.asarray(visited))))),
@@ -148,15 +145,15 @@ def spectral_norms(emulator: Emulator) -> np.ndarray:
     return max(norms, key=lambda values: float(np.log(values).sum()))
 
 
-def _wave_growth(jacobians: np.ndarray, state: ColumnState, asked: Columns, emulator: Emulator) -> list[float]:
+def _wave_growth(jacobians: np.ndarray, inputs: Inputs, rows: int, emulator: Emulator) -> list[float]:
     """The largest growth of each latitude's mean response."""
 
     def by_row(values: np.ndarray | jax.Array) -> np.ndarray:
-        values = np.asarray(values, np.float64)  # columns in the order time, latitude, columns of a latitude
-        each = values.shape[0] // len(asked.at) // asked.rows
-        return values.reshape(len(asked.at), asked.rows, each, *values.shape[1:]).mean(axis=(0, 2))
+        values = np.asarray(values, np.float64)
+        each = values.shape[0] // MOMENTS // rows
+        return values.reshape(MOMENTS, rows, each, *values.shape[1:]).mean(axis=(0, 2))
 
-    means = (by_row(values) for values in (jacobians, state.temperature, state.specific_humidity, state.surface_pressure))
+    means = (by_row(values) for values in (jacobians, inputs.temperature, inputs.specific_humidity, inputs.surface_pressure))
     return [
         float(wave_growth(response, warm, moist, float(pressure), emulator.sigma_half, emulator.time_step).max())
         for response, warm, moist, pressure in zip(*means, strict=True)
