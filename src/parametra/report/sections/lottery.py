@@ -11,8 +11,8 @@ from parametra.report.section import Figure, Note, Panels, Section, Table
 TITLE = "The lottery"
 LEAD = (
     "Networks that differ in their seeds alone: how many keep the climate, and which number known before the run, or in its "
-    "first days, tells them apart? An area of 0.5 is chance, 1 means that every lost network had the larger risk; in brackets 95 % "
-    "intervals of resampled networks. On the last kind no predictor was chosen."
+    "first days, tells them apart? An area of 0.5 is chance, 1 means that every lost network had the larger risk; in brackets "
+    "95 % intervals of resampled networks. On the last kind no predictor was chosen."
 )
 
 
@@ -62,16 +62,8 @@ def _shares(data: xr.Dataset) -> Table:
         here = _of(data, kind)
         count, kept, crashed = here.sizes["network"], int((~here.lost).sum()), int(here.crashed.sum())
         when = here.lost_day.values[np.isfinite(here.lost_day.values)]
-        rows.append(
-            (
-                str(kind),
-                str(count),
-                str(kept),
-                str(count - kept - crashed),
-                str(crashed),
-                number(np.median(when)) if when.size else "–",
-            )
-        )
+        counts = map(str, (count, kept, count - kept - crashed, crashed))
+        rows.append((str(kind), *counts, number(float(np.median(when))) if when.size else "–"))
     head = ("networks", "tried", "keep the climate", "live on in another", "stop", "median day of loss")
     return Table(head, tuple(rows))
 
