@@ -21,6 +21,7 @@ STUDIES: dict[str, tuple[str, ...]] = {
             "ceiling",
             "drift",
             "elsewhere",
+            "lottery",
             "budgets",
         ),
         *("speed", "configuration", "limits"),

@@ -10,6 +10,17 @@ from parametra.core.config import Config
 from parametra.learn.config import FitConfig
 
 
+class RolloutConfig(Config):
+    """Training on columns that see their own errors, after the training on single steps; see emulator/rollout.py."""
+
+    steps: int = Field(default=0, ge=0, le=1000, description="length of a rollout in steps of the host; 0: none")
+    epochs: int = Field(default=4, ge=1, description="passes over the training data")
+    batch_size: int = Field(default=32, ge=1, description="rollouts per step of the optimiser")
+    learning_rate: float = Field(default=3e-4, gt=0, description="the largest learning rate of Adam; it falls as a cosine")
+    weight: float = Field(default=1.0, ge=0, description="of what columns have gathered, beside the error of single steps")
+    clip: float = Field(default=0.1, ge=0, description="largest norm of the whole gradient; 0 for any")
+
+
 class EmulatorConfig(Config):
     """One network and its training."""
 
@@ -23,6 +34,7 @@ class EmulatorConfig(Config):
     conservation: bool = Field(default=True, description="hard layer that closes column water and energy")
     clip: bool = Field(default=True, description="hold inputs within the training range")
     fit: FitConfig = Field(default=FitConfig(), description="epochs, batch size, learning rate")
+    rollout: RolloutConfig = Field(default=RolloutConfig(), description="training on rollouts of single columns, after that")
 
 
 class StochasticConfig(Config):

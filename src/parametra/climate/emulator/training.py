@@ -1,7 +1,7 @@
 """From columns of truth to an emulator."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,18 @@ from parametra.climate.emulator.emulator import Emulator
 from parametra.climate.emulator.invariant import view_vectors
 from parametra.climate.emulator.limits import Limits
 from parametra.climate.emulator.linear import linear_regression
+from parametra.climate.emulator.rollout import Mirror, RolloutLoss, windows
 from parametra.climate.emulator.scaling import InputScaling, input_scaling
 from parametra.climate.emulator.vectors import INPUTS, OUTPUTS, mirror_signs, size
 from parametra.core.errors import UsageError
-from parametra.learn import EpochRecord, FitProgress, History, fit, fit_many, mean_squared_error
+from parametra.learn import EpochRecord, FitProgress, History, fit_many, mean_squared_error
+from parametra.learn.config import RecipeConfig
 from parametra.networks import MLP, Linear
 
 BLOCK = 65536
+ROLLOUT_COST = 3.0  # of a column in a rollout, in columns of single steps; for progress only
+OnChunk = Callable[[FitProgress], None] | None
+OnEpoch = Callable[[EpochRecord, Any], None] | None
 
 
 def train(
@@ -39,6 +44,9 @@ def train(
 ) -> tuple[Emulator, History]:
     """An emulator fitted to `data` by the mean squared error of its network, limits and conservation left out of the loss.
 
+    With `config.rollout` it then goes on by the loss of rollouts of single columns, limits and conservation in it; the epochs of
+    that part follow in the history, with losses of their own kind.
+
     Args:
         data: the training stretch.
         config: network, norm, options and training.
@@ -53,14 +61,11 @@ def train(
     Raises:
         DataError, UsageError: as `input_scaling` and `parametra.learn.fit`; or levels that differ.
     """
-    scaling, arrays, augment, chosen = _prepare(data, selection, config, sigma_half)
-    network, order = _initial(config, data.levels, seed)
-    tell = None if on_epoch is None else (lambda record, _: on_epoch(record))
-    network, history = fit(
-        network, mean_squared_error, arrays, config.fit, order,
-        selection=chosen, augment=augment, on_chunk=on_chunk, on_epoch=tell, resume_path=resume_path,
+    one = None if on_epoch is None else (lambda record, _: on_epoch(record))
+    emulators, histories = _train(
+        data, config, sigma_half, time_step, [seed], selection, on_chunk, one, resume_path
     )  # fmt: skip
-    return _assemble(network, scaling, config, sigma_half, time_step), history
+    return emulators[0], histories[0]
 
 
 def train_many(
@@ -76,14 +81,8 @@ def train_many(
     resume_path: Path | None = None,
 ) -> tuple[list[Emulator], list[History]]:
     """`train` for several seeds side by side. On a CPU it takes as long as one after the other; on a GPU small networks gain."""
-    scaling, arrays, augment, chosen = _prepare(data, selection, config, sigma_half)
-    networks, orders = zip(*(_initial(config, data.levels, seed) for seed in seeds), strict=True)
-    tell = None if on_epoch is None else (lambda record, _: on_epoch(record))
-    networks, histories = fit_many(
-        networks, mean_squared_error, arrays, config.fit, orders,
-        selection=chosen, augment=augment, on_chunk=on_chunk, on_epoch=tell, resume_path=resume_path,
-    )  # fmt: skip
-    return [_assemble(network, scaling, config, sigma_half, time_step) for network in networks], histories
+    each = None if on_epoch is None else (lambda record, _: on_epoch(record))
+    return _train(data, config, sigma_half, time_step, seeds, selection, on_chunk, each, resume_path)
 
 
 def train_linear(data: ColumnDataset, config: EmulatorConfig, sigma_half: tuple[float, ...], time_step: float) -> Emulator:
@@ -91,6 +90,60 @@ def train_linear(data: ColumnDataset, config: EmulatorConfig, sigma_half: tuple[
     scaling, (seen, targets), _, _ = _prepare(data, None, config, sigma_half)
     regression = linear_regression(seen, targets, prepare=lambda block: _features(scaling, block))
     return _assemble(regression, scaling, config, sigma_half, time_step)
+
+
+def _train(
+    data: ColumnDataset, config: EmulatorConfig, sigma_half: tuple[float, ...], time_step: float, seeds: Sequence[int],
+    selection: ColumnDataset | None, on_chunk: OnChunk, on_epoch: OnEpoch, resume_path: Path | None,
+) -> tuple[list[Emulator], list[History]]:  # fmt: skip
+    """Single steps first, then rollouts if there are any."""
+    scaling, arrays, augment, chosen = _prepare(data, selection, config, sigma_half)
+    networks, orders = zip(*(_initial(config, data.levels, seed) for seed in seeds), strict=True)
+    single = config.fit.epochs / (config.fit.epochs + (ROLLOUT_COST * config.rollout.epochs if config.rollout.steps else 0))
+    networks, histories = fit_many(
+        networks, mean_squared_error, arrays, config.fit, orders,
+        selection=chosen, augment=augment, on_chunk=_part(on_chunk, 0.0, single, 0), on_epoch=on_epoch, resume_path=resume_path,
+    )  # fmt: skip
+    emulators = [_assemble(network, scaling, config, sigma_half, time_step) for network in networks]
+    if not config.rollout.steps:
+        return emulators, histories
+    steps = config.rollout.steps
+    recipe = RecipeConfig(
+        epochs=config.rollout.epochs, batch_size=config.rollout.batch_size, chunk=config.fit.chunk,
+        learning_rate=config.rollout.learning_rate, clip=config.rollout.clip,
+    )  # fmt: skip
+    again = [jax.random.fold_in(key, 1) for key in orders]
+    emulators, later = fit_many(
+        emulators, RolloutLoss(config.rollout.weight), windows(data, steps), recipe, again,
+        selection=None if selection is None else windows(selection, steps),
+        augment=Mirror(data.levels) if config.mirror else None,
+        on_chunk=_part(on_chunk, single, 1.0, config.fit.epochs),
+        on_epoch=_after(on_epoch, config.fit.epochs),
+        resume_path=None if resume_path is None else resume_path.with_name(f"{resume_path.name}-rollout"),
+    )  # fmt: skip
+    return emulators, [_joined(*pair) for pair in zip(histories, later, strict=True)]
+
+
+def _part(on_chunk: OnChunk, first: float, last: float, epochs: int) -> OnChunk:
+    """Progress of a part of the whole training, after `epochs` epochs."""
+    if on_chunk is None:
+        return None
+    return lambda fit: on_chunk(
+        dataclasses.replace(fit, fraction=first + (last - first) * fit.fraction, epoch=epochs + fit.epoch)
+    )
+
+
+def _after(on_epoch: OnEpoch, epochs: int) -> OnEpoch:
+    if on_epoch is None:
+        return None
+    return lambda record, model: on_epoch(dataclasses.replace(record, epoch=epochs + record.epoch), model)
+
+
+def _joined(first: History, then: History) -> History:
+    loss, judged, norm = (
+        np.concatenate([getattr(first, name), getattr(then, name)]) for name in ("loss", "selection_loss", "gradient_norm")
+    )
+    return History(loss, judged, norm)
 
 
 def _prepare(
@@ -109,7 +162,7 @@ def _prepare(
     return scaling, (seen, data.targets), _Augment(mean, scale, data.levels if config.mirror else 0), chosen
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class _Augment:
     """Scales a batch, since a scaled copy of all samples would not fit beside them; then shows half of its columns in a mirror.
 

@@ -26,6 +26,7 @@ STUDY = Study(
             lazy("parametra.studies.climate.diagnostics:run_diagnostics"),
             "every figure of the paper, beside the truth's own split half",
         ),
+        Stage("lottery", lazy("parametra.studies.climate.lottery:run_lottery"), "what tells which networks are lost"),
         Stage("speed", lazy("parametra.studies.climate.speed:measure_speed"), "what a step costs, side by side"),
     ),
     network_function=lazy("parametra.studies.climate.training:network_function"),

@@ -75,6 +75,7 @@ class NetworkConfig(Config):
         default="", description="name of networks above: each of these is the mean of `members` of them, none is in two"
     )
     members: int = Field(default=4, ge=2, description="networks of a committee")
+    long: int = Field(default=0, ge=0, description="how many of them, the first ones, run for coupled.days if they last")
 
 
 class CoupledConfig(Config):
@@ -87,6 +88,15 @@ class CoupledConfig(Config):
     keeps_from: float = Field(default=120.0, ge=0.0, description="a seed keeps the climate if it has it from this day on [d]")
     conventional: bool = Field(default=False, description="run the conventional scheme for as long, beside the null closures")
     checkpoint_days: float = Field(default=60.0, gt=0.0, description="simulated time between checkpoints [d]")
+
+
+class LotteryConfig(Config):
+    """What is asked of every network before its run, and in its first days: which of it tells whether the climate is lost?"""
+
+    unseen: str = Field(default="", description="name of the networks on which no predictor is chosen; empty: no lottery")
+    columns: int = Field(default=8, ge=1, description="columns of each latitude that are linearised and replayed")
+    replay_days: float = Field(default=3.0, gt=0.0, description="length of the replay of single columns [d]")
+    early_days: float = Field(default=5.0, ge=1.0, description="first days of a run that the early predictors look at [d]")
 
 
 Recipe = Literal["plain", "invariant", "both", "alone"]
@@ -125,6 +135,7 @@ class ClimateConfig(Config):
     ceiling: CeilingConfig = Field(default=CeilingConfig(), description="the noise ceiling")
     networks: tuple[NetworkConfig, ...] = Field(default=(NetworkConfig(name="5x128"),), min_length=1, description="networks")
     coupled: CoupledConfig = Field(default=CoupledConfig(), description="coupled runs")
+    lottery: LotteryConfig = Field(default=LotteryConfig(), description="what predicts which networks are lost")
     worlds: tuple[WorldConfig, ...] = Field(default=(), description="other seas, for the two generalization experiments")
     recipes: RecipesConfig = Field(default=RecipesConfig(), description="networks of these experiments")
 
@@ -162,6 +173,19 @@ class ClimateConfig(Config):
                         f"{network.name} are {network.seeds} committees of {network.members}: committee_of must name as many "
                         "single networks above them"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _drawn(self) -> "ClimateConfig":
+        lottery, names = self.lottery, [network.name for network in self.networks]
+        if lottery.unseen and (lottery.unseen not in names or len(names) < 2):
+            raise ValueError(f"lottery.unseen is {lottery.unseen!r}: it must name one of at least two kinds of networks")
+        if lottery.unseen and lottery.replay_days > self.truth.selection_days:
+            raise ValueError("lottery.replay_days is longer than the selection stretch that is replayed")
+        if lottery.unseen and lottery.columns > self.host.longitudes:
+            raise ValueError(f"lottery.columns is {lottery.columns}, more than the columns of a latitude")
+        if lottery.unseen and lottery.early_days > self.coupled.keeps_from:
+            raise ValueError("lottery.early_days must end by coupled.keeps_from")
         return self
 
     @model_validator(mode="after")

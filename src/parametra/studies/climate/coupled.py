@@ -43,11 +43,12 @@ def run_coupled(run: Run) -> dict[str, Any]:
     crash = stops[chosen]
     if crash is not None:  # then every candidate crashed
         raise crash
-    stops |= stage.run_all(dict.fromkeys([chosen, *controls(config)], config.coupled.days))
+    survived = [name for name in candidates if stops[name] is None]
+    onward = [chosen, *(name for name in long_runs(config) if name != chosen and stops[name] is None)]
+    stops |= stage.run_all(dict.fromkeys([*onward, *controls(config)], config.coupled.days))
     stop = stops[chosen]
     if stop is not None:
         raise stop
-    survived = [name for name in candidates if stops[name] is None]
     metrics = [
         Metric("networks that run to the end of their trial", len(survived) / len(candidates), "1", kind="skill"),
     ]
@@ -64,12 +65,18 @@ def _drive(run: Run, candidates: list[str]) -> Drive:
     """Runs from the truth's last state."""
     config, host = run.config, parts.host_of(run.config)
     length = config.coupled
-    on_and_beside = (length.days - length.candidate_days) + len(controls(config)) * length.days
+    onward = (length.days - length.candidate_days) * (1 + len(long_runs(config)))
+    on_and_beside = onward + len(controls(config)) * length.days
     return Drive(
         run, "coupled", "coupled", host, last_state(run)[0], lambda name: closure_of(run, name),
         parts.zonal_recorder(*host.grid.shape, tuple(config.host.sigma_half)),
         len(candidates) * length.candidate_days + on_and_beside,
     )  # fmt: skip
+
+
+def long_runs(config: ClimateConfig) -> list[str]:
+    """The networks that go on beside the chosen one, if they last that long."""
+    return [f"{network.name}-{seed}" for network in config.networks for seed in range(min(network.long, network.seeds))]
 
 
 def controls(config: ClimateConfig) -> list[str]:

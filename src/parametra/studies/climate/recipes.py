@@ -21,7 +21,7 @@ from parametra.climate.emulator import ColumnDataset, column_dataset
 from parametra.studies.base import Run
 from parametra.studies.climate.config import ClimateConfig, Recipe, WorldConfig
 from parametra.studies.climate.elsewhere import Elsewhere
-from parametra.studies.climate.training import home_data, shown, train_network
+from parametra.studies.climate.training import Shown, home_data, train_network
 
 HOME: tuple[Recipe, ...] = ("plain", "invariant")
 
@@ -38,10 +38,11 @@ def train_recipes(run: Run) -> dict[str, Any]:
     pairs: list[tuple[WorldConfig, Recipe]] = [(world, recipe) for world in config.worlds for recipe in world.recipes]
     total = len({name for world, recipe in pairs for name in networks_of(config, world, recipe)})
     trained: list[str] = []
+    show = Shown(run, "recipes", total)
     for world, recipe, data, selection in _lessons(run):
         emulator = config.recipes.emulator.model_copy(update={"inputs": "invariant" if recipe == "invariant" else "plain"})
         for seed, name in enumerate(networks_of(config, world, recipe)):
-            train_network(run, name, data, emulator, seed, selection, shown(run, "recipes", name, len(trained), total))
+            train_network(run, name, data, emulator, seed, selection, show.of(name))
             trained.append(name)
     return {"networks": trained}
 

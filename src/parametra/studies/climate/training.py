@@ -1,9 +1,12 @@
 """Stage train: networks and a linear regression learn the training stretch."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from parametra.climate.emulator import (
@@ -16,6 +19,8 @@ from parametra.climate.emulator import (
     train,
     train_linear,
 )
+from parametra.core import machine
+from parametra.coupling import run_many
 from parametra.learn import EpochRecord, FitProgress
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
@@ -39,15 +44,18 @@ def train_networks(run: Run) -> dict[str, Any]:
     if not run.folder.network(LINEAR).exists():
         linear = train_linear(data, EmulatorConfig(), sigma, step)
         save_emulator(run.folder.network(LINEAR), linear, {"study": "climate", "preset": run.folder.preset})
-    names, done = [name for network in config.networks if not network.committee_of for name in _own(network)], 0
+    jobs: dict[str, Callable[[], None]] = {}
+    show = Shown(run, "train", sum(network.seeds for network in config.networks if not network.committee_of))
     for network in config.networks:
-        for seed in range(network.seeds):
-            name = f"{network.name}-{seed}"
-            if network.committee_of:
+        for seed, name in enumerate(_own(network)):
+            if not network.committee_of:
+                jobs[name] = partial(train_network, run, name, data, network.emulator, seed, selection, show.of(name))
+    # small products use one core each: two networks side by side take little longer than one
+    run_many(jobs, 1 if jax.default_backend() != "cpu" else machine.cores())
+    for network in config.networks:
+        if network.committee_of:
+            for seed, name in enumerate(_own(network)):
                 _seat(run, name, network, seed)
-                continue
-            train_network(run, name, data, network.emulator, seed, selection, shown(run, "train", name, done, len(names)))
-            done += 1
     rows = [Metric("training columns", len(data.inputs), "1", kind="skill")]
     return {"networks": network_names(config), "metrics": rows}
 
@@ -98,15 +106,25 @@ def home_data(run: Run) -> tuple[ColumnDataset, ColumnDataset]:
     )
 
 
-def shown(run: Run, stage: str, name: str, done: int, total: int) -> Show:
-    """Progress of a stage that has trained `done` networks of `total`."""
+class Shown:
+    """Progress of a stage that trains `total` networks, some of them at once."""
 
-    def show(fit: FitProgress) -> None:
-        run.progress.update(
-            stage, (done + fit.fraction) / total, network=name, loss=fit.loss, columns_per_second=fit.samples_per_second
-        )
+    def __init__(self, run: Run, stage: str, total: int):
+        self.run, self.stage, self.total = run, stage, total
+        self.fractions: dict[str, float] = {}
+        self.lock = Lock()
 
-    return show
+    def of(self, name: str) -> Show:
+        """Where one network reports to."""
+
+        def show(fit: FitProgress) -> None:
+            with self.lock:
+                self.fractions[name] = fit.fraction
+                done = sum(self.fractions.values()) / self.total
+                rate = fit.samples_per_second
+                self.run.progress.update(self.stage, done, network=name, loss=fit.loss, samples_per_second=rate)
+
+        return show
 
 
 def _log(run: Run, name: str) -> Callable[[EpochRecord], None]:

@@ -1,0 +1,122 @@
+r"""Columns under recorded dynamics: an emulator's own states without a host, and training on them.
+
+Of recorded steps n of a run whose scheme gave $Q_n$, what everything else did to a column is
+$D_n = x_{n+1} - x_n - \Delta t\,Q_n$ for x = (T, q). A rollout steps $x_{n+1} = x_n + \Delta t\,Q(x_n) + D_n$ with the
+emulator's Q; wind, pressure, sun and surface fluxes stay as recorded. The recorded scheme in its place gives the record back.
+
+A network that is right for one step at a time may still answer its own small errors wrongly; here they come back to it, as they
+do in a host, while a step costs no more than one of training.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from parametra.climate.emulator.dataset import ColumnDataset
+from parametra.climate.emulator.emulator import Emulator
+from parametra.climate.emulator.vectors import Inputs, mirror_signs, output_factors
+from parametra.core.errors import DataError
+
+RUNAWAY = 100.0  # K, beyond which no column departs: one that is gone stays there
+
+
+def rollout(
+    emulator: Emulator, inputs: Float[Array, "moment column inputs"], targets: Float[Array, "step column outputs"]
+) -> tuple[Float[Array, "step column level"], Float[Array, "step column level"]]:
+    """Temperature [K] and humidity [kg/kg] less the recorded ones at the end of each step.
+
+    Args:
+        emulator: all of it works, limits and conservation included.
+        inputs: recorded columns at the start of each step and at the end of the last, SI.
+        targets: what the recorded scheme gave over each step, in the network's units.
+    """
+    n, step = emulator.levels, emulator.time_step
+    gave = targets[..., : 2 * n] / jnp.asarray(output_factors(n)[: 2 * n], jnp.float32)
+    rest = inputs[1:, :, : 2 * n] - inputs[:-1, :, : 2 * n] - step * gave
+
+    def one(here: Array, at: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        recorded, others, end = at
+        seen = Inputs.from_vector(jnp.concatenate([here, recorded[:, 2 * n :]], axis=1))
+        said = emulator.outputs(seen)
+        moved = here + step * jnp.concatenate([said.heating, said.moistening], axis=1) + others
+        temperature = jnp.clip(moved[:, :n] - end[:, :n], -RUNAWAY, RUNAWAY)
+        humidity = jnp.clip(moved[:, n:], 0.0, 0.1) - end[:, n:]
+        departed = jnp.concatenate([temperature, humidity], axis=1)
+        return end + departed, departed
+
+    moments = (inputs[:-1], rest, inputs[1:, :, : 2 * n])
+    departed = jax.lax.scan(one, inputs[0, :, : 2 * n], moments)[1]
+    return departed[..., :n], departed[..., n:]
+
+
+@dataclasses.dataclass(frozen=True)
+class RolloutLoss:
+    """Mean squared error of one step plus that of what columns have gathered after k steps, over k.
+
+    A departure is counted in the network's units of a tendency over one step, so that independent errors of single steps would
+    make both terms alike. Two equal losses share one compilation.
+
+    Attributes:
+        weight: of the second term.
+    """
+
+    weight: float
+
+    def __call__(
+        self, emulator: Emulator, batch: tuple[Float[Array, "window moment inputs"], Float[Array, "window step outputs"]]
+    ) -> Float[Array, ""]:
+        """The loss of a batch of `windows`."""
+        # only the network learns
+        emulator = dataclasses.replace(emulator, scaling=jax.lax.stop_gradient(emulator.scaling))
+        inputs, targets = (jnp.swapaxes(array, 0, 1) for array in batch)
+        steps, columns, _ = targets.shape
+        n = emulator.levels
+        features = emulator.features(Inputs.from_vector(inputs[:-1].reshape(steps * columns, -1)))
+        single = jnp.mean(jnp.square(emulator.network(features) - targets.reshape(steps * columns, -1)))
+        warm, moist = rollout(emulator, inputs, targets)
+        factors = jnp.asarray(output_factors(n) / emulator.time_step, jnp.float32)
+        gathered = jnp.concatenate([warm * factors[:n], moist * factors[n : 2 * n]], axis=2)
+        age = jnp.arange(1, steps + 1, dtype=gathered.dtype)[:, None, None]
+        return single + self.weight * jnp.mean(jnp.square(gathered) / age)
+
+
+def windows(
+    data: ColumnDataset, steps: int, start: int = 0
+) -> tuple[Float[np.ndarray, "window moment inputs"], Float[np.ndarray, "window step outputs"]]:
+    """Every column of `data` cut into stretches of `steps` steps, one after the other from step `start`: what a batch is made of.
+
+    Raises:
+        DataError: no stretch of that length.
+    """
+    times, rows, columns = data.shape
+    count = (times - 1 - start) // steps
+    if count < 1:
+        raise DataError(
+            f"A stretch of {times} steps holds no rollout of {steps}. Remedy: smaller `rollout.steps`, or more days of truth."
+        )
+    inputs = data.inputs.reshape(times, rows * columns, -1)
+    targets = data.targets.reshape(times, rows * columns, -1)
+    first = start + steps * np.arange(count)
+    seen = inputs[first[:, None] + np.arange(steps + 1)]  # (window, moment, column, inputs)
+    gave = targets[first[:, None] + np.arange(steps)]
+    return tuple(np.ascontiguousarray(a.swapaxes(1, 2)).reshape(-1, a.shape[1], a.shape[3]) for a in (seen, gave))  # pyright: ignore
+
+
+@dataclasses.dataclass(frozen=True)
+class Mirror:
+    """Shows half of the windows of a batch in a mirror, wind reversed.
+
+    Attributes:
+        levels: n.
+    """
+
+    levels: int
+
+    def __call__(self, batch: tuple[Array, Array], key: Array) -> tuple[Array, Array]:
+        """The batch, some of it mirrored."""
+        inputs, targets = batch
+        flip = jax.random.bernoulli(key, shape=(len(inputs), 1, 1))
+        return jnp.where(flip, inputs * jnp.asarray(mirror_signs(self.levels)), inputs), targets

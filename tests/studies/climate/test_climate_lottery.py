@@ -1,0 +1,117 @@
+"""The lottery on a finished run of smoke: every number of every network, what became of a run, and the table that is kept."""
+
+import csv
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from parametra.climate.diagnostics.means import zonal_climate
+from parametra.climate.emulator import load_emulator
+from parametra.core.errors import UsageError
+from parametra.core.progress import Progress
+from parametra.store.fields import open_fields
+from parametra.store.runfolder import RunFolder
+from parametra.studies.base import Run
+from parametra.studies.climate import STUDY, lottery, predictors
+from parametra.studies.climate.truth import truth_fields
+
+SET = [
+    "networks=[{name='2x32', seeds=2, long=1, emulator={depth=2, width=32}}, {name='never', seeds=1}]",
+    "lottery={unseen='never', columns=4, replay_days=0.25, early_days=1.0}",
+]
+NAMES = ["2x32-0", "2x32-1"]
+
+
+@pytest.fixture(scope="module")
+def run(road):
+    return Run(RunFolder.read(road), STUDY.resolve("smoke", SET), Progress())
+
+
+@pytest.fixture(scope="module")
+def known(run):
+    asked = predictors.asked_columns(run)
+    before = {name: predictors.known_before(load_emulator(run.folder.network(name))[0], asked) for name in NAMES}
+    offline = predictors.known_offline(run, NAMES)
+    return {name: before[name] | offline[name] for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def record(run):
+    return zonal_climate(truth_fields(run, run.config.truth.spin_up_days, run.config.truth.days))
+
+
+def test_every_network_has_every_number(known, run, record):
+    for name in NAMES:
+        assert set(known[name]) == set(predictors.BEFORE)
+        assert np.isfinite([*known[name].values()]).all()
+    early = predictors.known_early(open_fields(run.folder.fields("coupled-2x32-0")), record, 1.0)
+    assert set(early) == set(predictors.EARLY)
+    assert np.isfinite([*early.values()]).all()
+    assert known[NAMES[0]] != known[NAMES[1]]
+
+
+def test_a_run_without_a_whole_day_is_as_bad_as_can_be(run, record):
+    fields = open_fields(run.folder.fields("coupled-2x32-0"))
+    for stopped in (None, fields.isel(time=slice(0, 1))):
+        early = predictors.known_early(stopped, record, 2.0)
+        assert all(value * predictors.EARLY[name].sign == np.inf for name, value in early.items())
+        became = lottery.outcome(stopped, record, run.config)
+        assert became["crashed"]
+        assert became["lost"]
+        assert became["days"] == became["lost_day"] == (0.0 if stopped is None else 1.0)
+    assert not lottery.outcome(fields, record, run.config)["crashed"]
+
+
+def made_up(run, seeds=12):
+    """A table of three kinds in which one number tells who is lost."""
+    random = np.random.default_rng(3)
+    kinds = ("a", "b", "c")
+    lost = np.tile(np.arange(seeds) % 2 == 0, 3)
+    columns = {key: random.normal(size=3 * seeds) for key in predictors.PREDICTORS}
+    columns["replay_departure"] = np.where(lost, 3.0, 1.0) + 0.1 * random.normal(size=3 * seeds)
+    became = {"days": np.where(lost, 9.0, 720.0), "crashed": lost, "lost": lost, "lost_day": np.where(lost, 9.0, np.nan)}
+    names = [f"{kind}-{seed}" for kind in kinds for seed in range(seeds)]
+    networks = ", ".join(f"{{name='{kind}', seeds={seeds}, long=4}}" for kind in kinds)
+    config = STUDY.resolve("smoke", [f"networks=[{networks}]", "lottery={unseen='c', early_days=1.0, replay_days=0.5}"])
+    table = xr.Dataset(
+        {key: ("network", values) for key, values in (became | columns).items()},
+        {"network": names, "kind": ("network", np.repeat(kinds, seeds))},
+    )
+    return table, config
+
+
+def test_what_tells_is_found_on_the_seen_kinds_and_judged_on_the_unseen(run, tmp_path):
+    table, config = made_up(run)
+    table = lottery._with_areas(table, config)
+    area = table.area_lost.sel(bound="value")
+    assert (area.sel(predictor="replay_departure") == 1.0).all()
+    assert float(area.sel(predictor="r2_heating", of="a")) < 0.95
+    assert float(area.sel(predictor=lottery.ALL_BEFORE, of="c")) > 0.9
+    rows = {row.name: row for row in [*lottery._share_rows(table, config), *lottery._area_rows(table, config)]}
+    best = next(row for name, row in rows.items() if "before the run (replay_departure)" in name)
+    assert best.value == 1.0
+    assert best.passed
+    kept = next(row for name, row in rows.items() if "lottery, c: share that keeps the climate (6 of 12" in name)
+    assert kept.value == 0.5
+    assert rows["lottery, a: of its first 4, share that lasts 2 days"].value == 1.0
+    folder = RunFolder.open(tmp_path / "run", "climate", "smoke", {})
+    lottery._write_csv(Run(folder, config, Progress()), table)
+    with (folder.path / lottery.FILE).open() as stream:
+        lines = list(csv.DictReader(stream))
+    assert [line["network"] for line in lines] == list(table.network.values)
+    np.testing.assert_allclose([float(line["replay_departure"]) for line in lines], table.replay_departure.values)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("lottery.unseen=none", "must name one of"),
+        ("lottery.replay_days=9.0", "longer than the selection stretch"),
+        ("lottery.columns=99", "more than the columns of a latitude"),
+        ("lottery.early_days=2.0", "must end by coupled.keeps_from"),
+    ],
+)
+def test_a_lottery_that_cannot_be_is_refused(change, match):
+    with pytest.raises(UsageError, match=match):
+        STUDY.resolve("smoke", [*SET, change])
