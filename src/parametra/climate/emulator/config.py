@@ -17,7 +17,7 @@ class RolloutConfig(Config):
     epochs: int = Field(default=4, ge=1, description="passes over the training data")
     batch_size: int = Field(default=32, ge=1, description="rollouts per step of the optimiser")
     learning_rate: float = Field(default=3e-4, gt=0, description="the largest learning rate of Adam; it falls as a cosine")
-    weight: float = Field(default=1.0, ge=0, description="of what columns have gathered, beside the error of single steps")
+    weight: float = Field(default=0.3, ge=0, description="of what columns have gathered, beside the error of single steps")
     clip: float = Field(default=0.1, ge=0, description="largest norm of the whole gradient; 0 for any")
 
 
