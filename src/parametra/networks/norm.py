@@ -32,7 +32,13 @@ class GroupNorm(eqx.Module):
 
     def __call__(self, x: Float[Array, "batch *space channels"]) -> Float[Array, "batch *space channels"]:
         """The normalised signal."""
-        grouped = x.reshape(x.shape[0], -1, self.groups, x.shape[-1] // self.groups)
-        mean = grouped.mean((1, 3), keepdims=True)
-        variance = jnp.square(grouped - mean).mean((1, 3), keepdims=True)
-        return ((grouped - mean) / jnp.sqrt(variance + SMALL)).reshape(x.shape) * self.scale + self.shift
+        space = tuple(range(1, x.ndim - 1))
+        mean = self._of_groups(x.mean(space), space)
+        variance = self._of_groups(jnp.square(x - mean).mean(space), space)
+        return (x - mean) * (self.scale / jnp.sqrt(variance + SMALL)) + self.shift
+
+    def _of_groups(self, means: Float[Array, "batch channels"], space: tuple[int, ...]) -> Float[Array, "batch *ones channels"]:
+        """Means over groups, at each of their channels: space goes first, for sums over a few neighbours do not vectorise."""
+        grouped = means.reshape(len(means), self.groups, -1)
+        spread = jnp.broadcast_to(grouped.mean(-1, keepdims=True), grouped.shape).reshape(means.shape)
+        return jnp.expand_dims(spread, space)

@@ -25,6 +25,7 @@ class DataConfig(Config):
     digits_share: float = Field(default=0.3, gt=0, lt=1, description="share of the digits that is trained on")
     train_images: int = Field(default=0, ge=0, description="training images, the first so many; 0 for all")
     test_images: int = Field(default=0, ge=0, description="test images, the first so many; 0 for all")
+    pool: int = Field(default=1, ge=1, description="pixels a side that are averaged into one")
     train_words: int = Field(default=0, ge=0, description="training words, the first so many; 0 for all")
     unit: Literal["word", "character"] = Field(default="word", description="what a language model predicts")
     least: int = Field(default=1, ge=1, description="words that occur less often in the training text are unknown")
@@ -77,7 +78,7 @@ CountedNetwork = Literal[
 class UniversalConfig(Config):
     """Networks of one hidden layer."""
 
-    widths: tuple[int, ...] = Field(default=(8, 32, 128), min_length=1, description="hidden units")
+    widths: tuple[int, ...] = Field(default=(8, 32, 128), description="hidden units")
     samples: int = Field(default=4096, ge=16, description="points of the square that are fitted")
     steps: int = Field(default=3000, ge=10, description="steps of Adam")
     learning_rate: float = Field(default=1e-2, gt=0, description="at the start; falls like a cosine")

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
+from parametra.core.errors import UsageError
 from parametra.learn import EpochRecord, cross_entropy, fit, flip, pad_crop
 from parametra.learn.datasets import Images, load_images
 from parametra.store.metrics import Metric
@@ -39,14 +40,30 @@ def run_images(run: Run) -> dict[str, Any]:
 
 
 def images_of(config: SymmetryConfig) -> Images:
-    """The images of the configuration, as many as it says."""
+    """The images of the configuration, as many as it says; UsageError for a pool that does not divide their sides."""
     data = config.data
     found = load_images(data.images, data.folder, source=data.source, seed=config.seed, share=data.digits_share)
     train, test = data.train_images or len(found.train), data.test_images or len(found.test)
+    if any(side % data.pool for side in found.train.shape[1:3]):
+        height, width = found.train.shape[1:3]
+        raise UsageError(
+            f"Images of {height} x {width} pixels do not fall into squares of {data.pool} x {data.pool}. Remedy: a data.pool that "
+            "divides both sides."
+        )
+    title = found.title + (f", {data.pool} x {data.pool} pixels averaged into one" if data.pool > 1 else "")
     return Images(
-        found.title, found.train[:train], found.labels[:train], found.test[:test], found.test_labels[:test], found.classes,
-        found.white,
+        title, pooled(found.train[:train], data.pool), found.labels[:train], pooled(found.test[:test], data.pool),
+        found.test_labels[:test], found.classes, found.white,
     )  # fmt: skip
+
+
+def pooled(images: np.ndarray, side: int) -> np.ndarray:
+    """(n, height, width, channels) bytes: means of squares of pixels, rounded."""
+    if side == 1:
+        return images
+    count, height, width, channels = images.shape
+    squares = images.reshape(count, height // side, side, width // side, side, channels)
+    return np.rint(squares.mean((2, 4))).astype(images.dtype)
 
 
 def trainer(run: Run, data: Images) -> Callable[[Cell, int, Callable[[EpochRecord, float], None]], None]:

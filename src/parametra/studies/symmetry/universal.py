@@ -49,6 +49,8 @@ def run_universal(run: Run) -> dict[str, Any]:
     """Errors of trained networks over their width, and how exactly symmetric layers hold free ones."""
     config: SymmetryConfig = run.config
     settings = config.universal
+    if not settings.widths:
+        return {"metrics": []}
     error = np.zeros((len(KINDS), len(settings.widths), settings.seeds))
     for i, kind in enumerate(KINDS):
         for j, width in enumerate(settings.widths):
