@@ -106,6 +106,31 @@ def test_packed_jpeg_is_read_with_its_rest_and_called_what_it_is(tmp_path):
     (tmp_path / "test-4k.npz").write_bytes((tmp_path / "test-4k.npz").read_bytes()[:200])
     with pytest.raises(DataError, match="test-4k.npz is no archive.*Remedy"):
         load_images("cifar10-jpeg", str(tmp_path))
+    (tmp_path / "test-4k.npz").write_bytes(b"\x80\x04K\x03.")  # numpy alone would take it for a pickle
+    with pytest.raises(DataError, match="starts with 80044b03.*Remedy"):
+        load_images("cifar10-jpeg", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"labels": lambda old: old["labels"] + np.uint8(7)}, "labels from 7 to 10, expected 0 to 9"),
+        ({"labels": lambda old: old["labels"].astype(np.int8) - 2}, "labels from -2 to 1, expected 0 to 9"),
+        ({"labels": lambda old: old["labels"] + 0.5}, "three rows of integers"),
+        ({"labels": lambda old: old["labels"].astype(object)}, "no archive"),
+        ({"labels": lambda old: old["labels"][:0], "offsets": lambda old: old["offsets"][:1]}, "one image or more"),
+        ({"offsets": lambda old: old["offsets"][[0, 2, 1, 3, 4]]}, "offsets that do not cut them"),
+        ({"offsets": lambda old: old["offsets"] + np.array([0, 3, 0, 0, 0])}, "is no JPEG|is damaged"),
+    ],
+)
+def test_packed_images_that_disagree_are_refused(tmp_path, change, words):
+    write_packed(tmp_path / "train-20k.npz")
+    write_packed(tmp_path / "test-4k.npz", 3)
+    with np.load(tmp_path / "train-20k.npz") as archive:
+        old = dict(archive)
+    np.savez(tmp_path / "train-20k.npz", **(old | {name: make(old) for name, make in change.items()}))
+    with pytest.raises(DataError, match=f"(?s)({words}).*Remedy"):
+        load_images("cifar10-jpeg", str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +141,7 @@ def test_packed_jpeg_is_read_with_its_rest_and_called_what_it_is(tmp_path):
         (lambda data: data[:6], "bytes where its header says"),
         (lambda data: bytes([0, 0, 8, 3]) + data[4:], "starts with 00000803"),
         (lambda data: b"\x89PNG" + data, "starts with 89504e47"),
-        (lambda data: data[:-1] + b"\x0a", "labels up to 10, expected 0 to 9"),
+        (lambda data: data[:-1] + b"\x0a", "to 10, expected 0 to 9"),
         (lambda data: idx_bytes(np.zeros(11, np.uint8)), "11 labels for 12 images"),
     ],
 )

@@ -52,11 +52,13 @@ class Stage:
         run: does the work, resumes its own work if it finds some, and returns what later stages need: numbers, text, lists,
             dicts, and under "metrics" a list of `Metric` for metrics.json. See `lazy` for work that needs heavy imports.
         summary: what it makes.
+        check: asked with the configuration before a folder is made: raises where the stage could not run.
     """
 
     name: str
     run: Callable[[Run], Mapping[str, Any] | None]
     summary: str = ""
+    check: Callable[[Any], None] | None = None
 
 
 @dataclass(frozen=True)

@@ -44,15 +44,18 @@ def run_study(
     """Run the stages that are not finished yet, up to and including `until`; write metrics.json and the page.
 
     Raises:
-        UsageError: a configuration, stage, folder or machine that cannot be used; nothing in the folder has changed then.
+        UsageError, DataError: a configuration, stage, folder, machine or data set that cannot be used; nothing in the folder has
+            changed then.
         PhysicalStopError: the truth or the selected network left what is physical; metrics.json and the page are written.
-        DataError: damaged data, or no space on the disk.
+        DataError: data that were damaged since, or no space on the disk.
         KeyboardInterrupt: Ctrl-C; the folder can be resumed.
     """
     config = study.resolve(preset, overrides)
     stages = _stages(study, until)
     path = out or default_folder(study, preset)
     requirements.check(study.about(preset), path)
+    if fresh or not (path / "config.toml").exists():
+        _check(stages, config)
     folder = RunFolder.open(path, study.name, preset, to_plain(config), fresh)
     with folder.lock(), progress or Progress() as shown:
         run = Run(folder, config, shown)
@@ -74,6 +77,12 @@ def run_study(
         )  # before the page, which says so
         _page(folder)
     return folder
+
+
+def _check(stages: Sequence[Stage], config: Any) -> None:
+    for stage in stages:
+        if stage.check is not None:
+            stage.check(config)
 
 
 def _run_stages(run: Run, study: Study, stages: Sequence[Stage]) -> None:

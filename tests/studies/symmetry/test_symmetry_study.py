@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from parametra.core.errors import UsageError
+from parametra.core.errors import ParametraError, UsageError
 from parametra.core.progress import Progress
 from parametra.learn import EpochRecord
 from parametra.store.fields import open_fields
@@ -21,11 +21,12 @@ from parametra.studies.symmetry import STUDY
 from parametra.studies.symmetry.config import ImagesConfig, LanguageConfig
 from parametra.studies.symmetry.contest import PARAMETERS, TIME, WIDTH, Cell, Contest, interval
 from parametra.studies.symmetry.counting import image_flops, parameters, word_flops
+from parametra.studies.symmetry.images import pooled
 from parametra.studies.symmetry.schemes import image_network, language_model
 from parametra.studies.symmetry.universal import embedded
 
 
-@pytest.mark.parametrize("preset", ["smoke", "mini", "cifar", "text"])
+@pytest.mark.parametrize("preset", ["smoke", "mini", "desk", "cifar", "text"])
 def test_presets_resolve(preset):
     config = STUDY.resolve(preset)
     assert STUDY.about(preset).minutes > 0
@@ -43,6 +44,35 @@ def test_what_cannot_be_is_refused_in_one_sentence():
     }.items():
         with pytest.raises(UsageError, match=words):
             STUDY.resolve("smoke", [override])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["data.images='cifar10'"], "data_batch_1.bin is absent"),
+        (["data.text='ptb'"], "ptb.train.txt is absent"),
+        (["data.text='text'"], "empty.txt is empty"),
+        (["data.vocabulary=20"], "more than the limit of 20"),
+        (["data.pool=3"], "squares of 3 x 3"),
+        (["language.columns=5000"], "has no 5000 columns"),
+    ],
+)
+def test_data_that_cannot_be_had_are_refused_before_a_folder_is_made(tmp_path, overrides, words):
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(ParametraError, match=f"{words}.*Remedy"):
+        runner.run_study(
+            STUDY, "smoke", tmp_path / "run", [f"data.folder={tmp_path}", *overrides], progress=Progress(io.StringIO())
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_squares_of_pixels_are_averaged():
+    images = np.arange(2 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 4, 6, 3)
+    small = pooled(images, 2)
+    assert small.shape == (2, 2, 3, 3)
+    assert small.dtype == np.uint8
+    assert small[1, 1, 2, 0] == np.rint(np.mean([images[1, 2, 4, 0], images[1, 2, 5, 0], images[1, 3, 4, 0], images[1, 3, 5, 0]]))
+    assert pooled(images, 1) is images
 
 
 def wide_network(width, scheme="dense"):

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ FILES = {
     "cifar100": (("train.bin",), ("test.bin",)),
 }
 PACKED = (("train-20k.npz", "train-rest-30k.npz"), ("test-4k.npz", "test-rest-6k.npz"))
-KEYS = ("jpeg", "offsets", "labels")
+KEYS, ZIP = ("jpeg", "offsets", "labels"), b"PK\x03\x04"
 
 
 def read_binary(folder: Path, name: str) -> list[np.ndarray]:
@@ -60,24 +61,32 @@ def _rows(path: Path, labels: int) -> np.ndarray:
 def _unpack(path: Path) -> tuple[np.ndarray, np.ndarray]:
     from PIL import Image, UnidentifiedImageError
 
+    contents = read_bytes(path)
     try:
-        with np.load(io.BytesIO(read_bytes(path))) as archive:
-            data, offsets, labels = (archive[key] for key in KEYS)
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        if not contents.startswith(ZIP):
+            raise ValueError(f"it starts with {contents[:4].hex()}")  # else numpy would take it for a pickle
+        with np.load(io.BytesIO(contents)) as archive:
+            data, offsets, labels = (np.asarray(archive[key]) for key in KEYS)
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError) as error:
         raise DataError(
             f"{path} is no archive of {', '.join(KEYS)} ({error}). Likely cause: a copy that broke off. {COPY}"
         ) from None
-    if len(offsets) != len(labels) + 1 or offsets[-1] != len(data):
+    if any(array.ndim != 1 or array.dtype.kind not in "iu" for array in (data, offsets, labels)) or not len(labels):
+        raise DataError(f"{path} must hold three rows of integers, {', '.join(KEYS)}, and one image or more. {COPY}")
+    cuts = offsets.astype(np.int64)
+    if len(cuts) != len(labels) + 1 or cuts[-1] != len(data) or np.any(np.diff(cuts) <= 0):
         raise DataError(
-            f"{path} has {len(labels)} labels, {len(offsets) - 1} images and {len(data)} bytes: they disagree. {COPY}"
+            f"{path} has {len(labels)} labels, {len(data)} bytes and {len(cuts)} offsets that do not cut them into images. {COPY}"
         )
     raw = data.tobytes()
     images = np.empty((len(labels), SIDE, SIDE, 3), np.uint8)
     for number in range(len(labels)):
         try:
-            with Image.open(io.BytesIO(raw[offsets[number] : offsets[number + 1]])) as image:
+            with Image.open(io.BytesIO(raw[cuts[number] : cuts[number + 1]])) as image:
                 pixels = np.asarray(image)
-        except (UnidentifiedImageError, OSError) as error:
+        except UnidentifiedImageError:
+            raise DataError(f"Image {number} of {path} is no JPEG. {COPY}") from None
+        except OSError as error:
             raise DataError(f"Image {number} of {path} is damaged ({error}). {COPY}") from None
         if pixels.shape != images.shape[1:]:
             raise DataError(

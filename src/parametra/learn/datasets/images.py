@@ -78,9 +78,10 @@ def load_images(
         train, labels, test, test_labels = cifar.read_binary(data_folder(name, folder), name)
     classes = CLASSES.get(name, 10)
     for values in (labels, test_labels):
-        if values.max() >= classes:
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high >= classes:
             raise DataError(
-                f"{title} has labels up to {values.max()}, expected 0 to {classes - 1}. Likely cause: damaged files, or those of "
+                f"{title} has labels from {low} to {high}, expected 0 to {classes - 1}. Likely cause: damaged files, or those of "
                 "another set. Remedy: copy them again."
             )
     return Images(title, train, labels.astype(np.int64), test, test_labels.astype(np.int64), classes, white)

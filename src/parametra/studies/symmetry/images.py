@@ -39,6 +39,12 @@ def run_images(run: Run) -> dict[str, Any]:
     return {"metrics": _rows(config, contest, rivals, data), "data": _words(data)}
 
 
+def check_images(config: SymmetryConfig) -> None:
+    """UsageError or DataError where the images of the configuration cannot be had."""
+    if config.images.widths:
+        images_of(config)
+
+
 def images_of(config: SymmetryConfig) -> Images:
     """The images of the configuration, as many as it says; UsageError for a pool that does not divide their sides."""
     data = config.data
@@ -47,8 +53,8 @@ def images_of(config: SymmetryConfig) -> Images:
     if any(side % data.pool for side in found.train.shape[1:3]):
         height, width = found.train.shape[1:3]
         raise UsageError(
-            f"Images of {height} x {width} pixels do not fall into squares of {data.pool} x {data.pool}. Remedy: a data.pool that "
-            "divides both sides."
+            f"Images of {height} x {width} pixels do not fall into squares of {data.pool} x {data.pool}. Remedy: a "
+            "data.pool that divides both sides."
         )
     title = found.title + (f", {data.pool} x {data.pool} pixels averaged into one" if data.pool > 1 else "")
     return Images(

@@ -38,6 +38,12 @@ def run_language(run: Run) -> dict[str, Any]:
     return {"metrics": _rows(config, contest, rivals, text), "data": _words(text)}
 
 
+def check_language(config: SymmetryConfig) -> None:
+    """UsageError or DataError where the text of the configuration cannot be had, or is too short for its columns."""
+    if config.language.widths:
+        columns(text_of(config).train, config.language.columns)
+
+
 def text_of(config: SymmetryConfig) -> Text:
     """The text of the configuration, as many training words as it says."""
     data = config.data
