@@ -124,7 +124,7 @@ def _compile(task: Task) -> Compiled:
     return Compiled(optimiser, run, evaluate)
 
 
-_remembered = functools.lru_cache(maxsize=8)(_compile)
+_remembered = functools.lru_cache(maxsize=32)(_compile)  # a study that takes turns with all its networks has this many
 
 
 def _cast(tree: PyTree, dtype: Any) -> PyTree:

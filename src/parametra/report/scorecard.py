@@ -6,8 +6,8 @@ from parametra.report.formatting import number, target, unit
 from parametra.store.metrics import Metric
 
 KINDS = {
-    "physics": ("Physics", "Is the world right, and is its copy?"),
-    "skill": ("Skill", "What the network predicts, of a single step and over months."),
+    "physics": ("Physics", "What must hold: laws, counts, exact results."),
+    "skill": ("Skill", "How well networks do what they were trained for."),
     "cost": ("Cost", "Measured on this machine, in this run."),
 }
 
