@@ -103,6 +103,11 @@ def test_an_empty_run_and_a_stage_left_out_say_so(run):
     run.finish_stage("language", metrics=[])
     text = build(run.path).read_text(encoding="utf-8")
     assert "names no widths for language" in text
+    for stage in ("universal", "throughput"):
+        run.finish_stage(stage, metrics=[])
+    assert "names no widths for universal" in build(run.path).read_text(encoding="utf-8")
+    write_fields(run.fields("throughput"), dict(made_up_fields())["throughput"])  # one without the other
+    assert "2.5 at 64 channels" in build(run.path).read_text(encoding="utf-8")
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 10.0), st.floats(0.1, 10.0)), min_size=1, max_size=12))

@@ -6,7 +6,7 @@ import xarray as xr
 from parametra.report.figures.scaling import Curve, curves
 from parametra.report.formatting import number
 from parametra.report.reader import RunReader
-from parametra.report.section import Figure, Note, Panels, Section, missing
+from parametra.report.section import Figure, Note, Panels, Part, Section, missing
 from parametra.report.sections.stages import skipped
 
 TITLE = "Universal approximation and throughput"
@@ -22,7 +22,8 @@ def section(run: RunReader) -> Section | None:
     data, speed = run.fields("universal"), run.fields("throughput")
     if data is None and speed is None:
         return skipped(run, "universal", TITLE, LEAD) or missing("universal", TITLE, LEAD, run.why_missing("universal"))
-    figures, parts = [], []
+    figures: list[Figure] = []
+    parts: list[Part] = []
     if data is not None:
         figures.append(Figure(_errors(data), "Root mean square error over that of zero; bands from the best to the worst seed."))
     if speed is not None:
