@@ -81,7 +81,7 @@ def _layer(layer: Any, a1: Array, d1: Deltas, a2: Array, d2: Deltas, kind: str) 
     w, b = layer.scales if isinstance(layer, ntk.Dense) else (1.0, 1.0)
     forward = w * w * _times(a1, a2.T) + (0.0 if layer.bias is None else b * b)
     if kind == "trace" and d1.slopes is not None and d2.slopes is not None:
-        back = _times(d1.slopes * jnp.mean(d1.shared * d2.shared, 0), d2.slopes.T)
+        back = _times(d1.slopes * jnp.mean(d1.matrix * d2.matrix, 0), d2.slopes.T)
     else:
         back = _product(d1.whole(), d2.whole(), kind)
     return back * forward.reshape(*forward.shape, *(1,) * EXTRA_AXES[kind])

@@ -41,19 +41,20 @@ def walk(layer: Callable[..., Any], x: Array, taps: Iterator[Array] | None, reco
 
 
 class Deltas(eqx.Module):
-    """Derivatives of the outputs by what leaves an affine layer: `shared` where `slopes` is None, else their product over units.
+    """Derivatives of the k outputs by what leaves an affine layer.
 
     Attributes:
-        shared: (k, n, outputs, ...), or with slopes (k, outputs), the same for all samples.
-        slopes: (n, outputs), of the pointwise layer behind it.
+        matrix: (k, n, outputs, ...), or (k, outputs) where it is the same for all samples but for `slopes`.
+        slopes: (n, outputs), of the pointwise layer behind it; None for ones.
     """
 
-    shared: Array
+    matrix: Array
     slopes: Array | None = None
 
     def whole(self) -> Float[Array, "k n ..."]:
-        """All of them, one by one."""
-        return self.shared if self.slopes is None else self.shared[:, None] * self.slopes
+        """All of them, one by one; (k, 1, outputs) where no sample differs."""
+        shared = self.matrix if self.matrix.ndim > 2 else self.matrix[:, None]
+        return shared if self.slopes is None else shared * self.slopes
 
 
 Signals = list[tuple[Any, Array, Deltas]]
@@ -74,12 +75,11 @@ def signals(model: Callable[..., Any], x: Float[Array, "n ..."]) -> Signals:
         return _pulled(layers, x, None)
     z = _run(layers[:-2], x)
     entering, slopes = jax.jvp(phi, (z,), (jnp.ones_like(z),))
-    matrix = jax.jacrev(last)(jnp.zeros(z.shape[1:], z.dtype))
+    matrix = last.scales[0] * last.weight if isinstance(last, ntk.Dense) else jax.jacrev(last)(jnp.zeros(z.shape[1:], z.dtype))
     before = _pulled(layers[:-2], x, matrix[:, None] * slopes)
     if _affine(layers[-3]):
         before[-1] = (*before[-1][:2], Deltas(matrix, slopes))
-    one = Deltas(jnp.eye(len(matrix), dtype=z.dtype), jnp.ones((len(x), len(matrix)), z.dtype))
-    return [*before, (last, entering, one)]
+    return [*before, (last, entering, Deltas(jnp.eye(len(matrix), dtype=z.dtype)))]
 
 
 def _pulled(layers: tuple[Any, ...], x: Array, cotangents: Array | None) -> Signals:
