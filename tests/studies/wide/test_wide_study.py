@@ -75,7 +75,9 @@ def test_an_ensemble_is_told_from_another_law_by_its_variance_and_its_likelihood
     _, low, high = distribution.interval(right["variance"])
     assert low < 1.0 < high
     assert distribution.interval(wrong["variance"])[2] < 1.0
-    assert distribution.interval(right["likelihood"] - wrong["likelihood"])[1] > 0.0
+    _, low, high = distribution.interval(right["likelihood"] - wrong["likelihood"])
+    expected = [distribution.expected_likelihood((mean, covariance), (mean, share * covariance)) for share in (1.0, 1.3)]
+    assert 0.0 < low < expected[0] - expected[1] < high
     assert np.mean(right["z"] ** 2) == pytest.approx(1.0, abs=3 * np.sqrt(2 / right["z"].size))
 
 

@@ -83,7 +83,8 @@ def _ensemble(study: WideConfig, activation: str) -> tuple[xr.Dataset, list[Metr
         },
         {"record": times.astype(np.float64), "point": np.arange(len(x_test)), "law": list(LAWS), "end": ["mean", "low", "high"]},
     )  # fmt: skip
-    return table, _rows(config, activation, outputs, found[0][-1], final, inside)
+    theory = expected_likelihood(laws[0][-1], laws[0][-1]) - expected_likelihood(laws[0][-1], laws[1][-1])
+    return table, _rows(config, activation, outputs, found[0][-1], final, inside, theory)
 
 
 def _kernels(network: NetworkConfig, x: Any, x_test: Any, outputs: int) -> tuple[Kernel, Kernel, Kernel]:
@@ -102,16 +103,29 @@ def compare(values: Numbers, mean: Numbers, covariance: Numbers) -> dict[str, Nu
         square of the whitened outputs about their own mean, 1 on average under the law; "likelihood", (network,): logarithm of
         the density, without the constant that all laws share [nats].
     """
-    scales, vectors = np.linalg.eigh(covariance)
-    kept = scales > KEPT * scales[-1]
-    white = np.einsum("pd,npk->ndk", vectors[:, kept] / np.sqrt(scales[kept]), values - mean)
+    matrix, volume = whitening(covariance)
+    white = np.einsum("pd,npk->ndk", matrix, values - mean)
     count, _, outputs = white.shape
     own = (white - white.mean(0)) ** 2 * count / (count - 1)
     return {
         "z": white.mean(0) * np.sqrt(count),
         "variance": own.mean((1, 2)),
-        "likelihood": -0.5 * (white**2).sum((1, 2)) - 0.5 * outputs * np.log(scales[kept]).sum(),
+        "likelihood": -0.5 * (white**2).sum((1, 2)) - 0.5 * outputs * volume,
     }
+
+
+def expected_likelihood(true: Law, law: Law) -> float:
+    """The average of the likelihood of `compare` under `law`, over outputs whose law is `true` [nats per network]."""
+    matrix, volume = whitening(law[1])
+    shift, outputs = matrix.T @ (true[0] - law[0]), law[0].shape[1]
+    return float(-0.5 * (outputs * (np.trace(matrix.T @ true[1] @ matrix) + volume) + (shift**2).sum()))
+
+
+def whitening(covariance: Numbers) -> tuple[Numbers, float]:
+    """W (points, directions) with W^T C W = 1, and the logarithm of the determinant of C over those directions."""
+    scales, vectors = np.linalg.eigh(covariance)
+    kept = scales > KEPT * scales[-1]
+    return vectors[:, kept] / np.sqrt(scales[kept]), float(np.log(scales[kept]).sum())
 
 
 def interval(values: Numbers) -> tuple[float, float, float]:
@@ -121,7 +135,13 @@ def interval(values: Numbers) -> tuple[float, float, float]:
 
 
 def _rows(
-    config: Any, activation: str, outputs: int, at_end: dict[str, Numbers], final: list[dict[str, Numbers]], inside: float
+    config: Any,
+    activation: str,
+    outputs: int,
+    at_end: dict[str, Numbers],
+    final: list[dict[str, Numbers]],
+    inside: float,
+    theory: float,
 ) -> list[Metric]:
     """Judged at the end of training: against the law of that step, and against both laws of infinite time."""
     count, components = config.networks, at_end["z"].size
@@ -150,7 +170,8 @@ def _rows(
         ),
         Metric(
             f"{label}: log-likelihood over that of the NNGP posterior, per network (95 % {nats_low:.2f} to {nats_high:.2f})",
-            nats, "nats", kind="skill", source=f"{source}; both laws at infinite time",
+            nats, "nats", kind="skill",
+            source=f"{source}; both laws at infinite time; {theory:.2f} expected of networks that are infinitely wide",
         ),
         Metric(
             f"{label}: lower end of the 95 % of that log-likelihood ratio", nats_low, "nats", 0.0, "higher", "skill",
