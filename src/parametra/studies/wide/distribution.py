@@ -17,7 +17,7 @@ from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.wide import parts
-from parametra.studies.wide.config import NetworkConfig, WideConfig
+from parametra.studies.wide.config import Activation, NetworkConfig, WideConfig
 from parametra.wide import Kernel, predict
 
 Numbers = np.ndarray
@@ -39,7 +39,7 @@ def run_distribution(run: Run) -> dict[str, Any]:
     return {"metrics": rows}
 
 
-def _ensemble(study: WideConfig, activation: str) -> tuple[xr.Dataset, list[Metric]]:
+def _ensemble(study: WideConfig, activation: Activation) -> tuple[xr.Dataset, list[Metric]]:
     config = study.ensemble
     x, y, x_test = parts.subset(study, "dense", config.samples)
     targets, outputs = y - y.mean(), y.shape[1]
