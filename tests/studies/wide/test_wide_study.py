@@ -74,7 +74,8 @@ def test_an_ensemble_is_told_from_another_law_by_its_variance_and_its_likelihood
     right, wrong = (distribution.compare(values, mean, share * covariance) for share in (1.0, 1.3))
     _, low, high = distribution.interval(right["variance"])
     assert low < 1.0 < high
-    assert distribution.interval(wrong["variance"])[2] < 1.0
+    _, low, high = distribution.interval(wrong["variance"])
+    assert low < distribution.expected_variance((mean, covariance), (mean, 1.3 * covariance)) < high < 1.0
     _, low, high = distribution.interval(right["likelihood"] - wrong["likelihood"])
     expected = [distribution.expected_likelihood((mean, covariance), (mean, share * covariance)) for share in (1.0, 1.3)]
     assert 0.0 < low < expected[0] - expected[1] < high

@@ -53,7 +53,7 @@ class EnsembleConfig(Config):
     width: int = Field(default=512, ge=2, description="width of its networks")
     depth: int = Field(default=3, ge=1, description="hidden layers")
     w_std: float = Field(default=1.5**0.5, gt=0, description="standard deviation of weights times root of fan-in")
-    networks: int = Field(default=100, ge=8, description="members")
+    networks: int = Field(default=150, ge=8, description="members")
     samples: int = Field(default=24, ge=4, description="training images")
     steps: int = Field(default=240, ge=2, description="steps of gradient descent")
     records: int = Field(default=6, ge=2, description="moments of training that are compared")

@@ -2,7 +2,7 @@
 
 Outputs at several inputs are correlated, so they are judged after a whitening by the predicted covariance: under the right law
 all their components are independent with variance one. The NNGP posterior is close to that law, closer than what an eye sees in a
-figure; what tells them apart is the logarithm of the ratio of their likelihoods.
+figure. What tells them apart is the variance of the networks' outputs over that of each law, and how likely each law makes them.
 """
 
 from typing import Any
@@ -83,8 +83,7 @@ def _ensemble(study: WideConfig, activation: Activation) -> tuple[xr.Dataset, li
         },
         {"record": times.astype(np.float64), "point": np.arange(len(x_test)), "law": list(LAWS), "end": ["mean", "low", "high"]},
     )  # fmt: skip
-    theory = expected_likelihood(laws[0][-1], laws[0][-1]) - expected_likelihood(laws[0][-1], laws[1][-1])
-    return table, _rows(config, activation, outputs, found[0][-1], final, inside, theory)
+    return table, _rows(config, activation, outputs, found[0][-1], final, inside, (laws[0][-1], laws[1][-1]))
 
 
 def _kernels(network: NetworkConfig, x: Any, x_test: Any, outputs: int) -> tuple[Kernel, Kernel, Kernel]:
@@ -121,6 +120,12 @@ def expected_likelihood(true: Law, law: Law) -> float:
     return float(-0.5 * (outputs * (np.trace(matrix.T @ true[1] @ matrix) + volume) + (shift**2).sum()))
 
 
+def expected_variance(true: Law, law: Law) -> float:
+    """The average of the variance of `compare` under `law`, over outputs whose law is `true`."""
+    matrix, _ = whitening(law[1])
+    return float(np.mean(np.sum(matrix * (true[1] @ matrix), 0)))
+
+
 def whitening(covariance: Numbers) -> tuple[Numbers, float]:
     """W (points, directions) with W^T C W = 1, and the logarithm of the determinant of C over those directions."""
     scales, vectors = np.linalg.eigh(covariance)
@@ -141,9 +146,12 @@ def _rows(
     at_end: dict[str, Numbers],
     final: list[dict[str, Numbers]],
     inside: float,
-    theory: float,
+    laws: tuple[Law, Law],
 ) -> list[Metric]:
-    """Judged at the end of training: against the law of that step, and against both laws of infinite time."""
+    """Judged at the end of training: against the law of that step, and against both `laws` of infinite time.
+
+    That the other law is excluded is asked for where infinitely wide networks would show it by three standard errors.
+    """
     count, components = config.networks, at_end["z"].size
     source = f"{count} networks of width {config.width} and depth {config.depth}, {config.samples} images, {config.steps} steps"
     most, width = np.sqrt(1.0 + 3.0 * np.sqrt(2.0 / components)), 3.0 * np.sqrt(2.0 / (count * components))
@@ -151,6 +159,9 @@ def _rows(
     ratio, low, high = interval(at_end["variance"])
     other, other_low, other_high = interval(final[1]["variance"])
     nats, nats_low, nats_high = interval(final[0]["likelihood"] - final[1]["likelihood"])
+    true, posterior = laws
+    theory = expected_likelihood(true, true) - expected_likelihood(true, posterior)
+    far = expected_variance(true, posterior)
     z = [float(np.sqrt(np.mean(one["z"] ** 2))) for one in (at_end, final[1])]
     slack = 3.0 * np.sqrt(0.95 * 0.05 / (count * outputs))
     return [
@@ -166,15 +177,15 @@ def _rows(
         Metric(f"{label}, NNGP posterior instead: rms z-score of the mean", z[1], "1", kind="skill", source=source),
         Metric(
             f"{label}, NNGP posterior instead: variance over predicted (95 % {other_low:.3f} to {other_high:.3f})", other, "1",
-            kind="skill", source=source,
+            kind="skill", source=f"{source}; {far:.3f} expected of networks that are infinitely wide",
+        ),
+        Metric(
+            f"{label}, NNGP posterior instead: lower end of that 95 %", other_low, "1", 1.0 if far > 1.0 + width else None,
+            "higher", "skill", f"{source}; above one: the NNGP posterior is excluded",
         ),
         Metric(
             f"{label}: log-likelihood over that of the NNGP posterior, per network (95 % {nats_low:.2f} to {nats_high:.2f})",
             nats, "nats", kind="skill",
             source=f"{source}; both laws at infinite time; {theory:.2f} expected of networks that are infinitely wide",
-        ),
-        Metric(
-            f"{label}: lower end of the 95 % of that log-likelihood ratio", nats_low, "nats", 0.0, "higher", "skill",
-            f"{source}; above zero: the NNGP posterior is excluded",
         ),
     ]  # fmt: skip
