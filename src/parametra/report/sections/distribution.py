@@ -11,9 +11,9 @@ TITLE = "Ensemble and Gaussian process"
 LEAD = (
     "Many networks were trained until they fit. Left: the first output at test inputs at the end of training, mean and two "
     "standard deviations, beside what the kernels predict for networks trained as these were, and beside the NNGP posterior, "
-    "the law of networks whose last layer alone is trained. Middle and right judge both laws with all outputs and correlations: "
-    "a ratio of variances of 1 is exact, a likelihood ratio above 0 speaks for the prediction; bands are 95 % intervals over "
-    "networks. Before training both laws are the same."
+    "what Bayes makes of the same networks without training. Middle and right judge both laws over training with all outputs and "
+    "correlations: a ratio of variances of 1 is exact, a likelihood ratio above 0 speaks for the prediction; bands are 95 % "
+    "intervals over networks."
 )
 WORDS = {"ensemble": "predicted", "posterior": "NNGP posterior"}
 

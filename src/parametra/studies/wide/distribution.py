@@ -58,7 +58,8 @@ def _ensemble(study: WideConfig, activation: Activation) -> tuple[xr.Dataset, li
     way, moments = predict.GradientDescent(rate), [*times, np.inf]
     line = predict.squared_loss(inner.ntk, targets, way)
     ensemble = line.ensemble(inner.nngp, across.ntk, across.nngp, outer.nngp, moments)
-    posterior = predict.posterior(inner.nngp, targets, across.nngp, outer.nngp, moments, way)
+    exact = predict.posterior(inner.nngp, targets, across.nngp, outer.nngp)  # Bayes knows no time
+    posterior = tuple(np.broadcast_to(values, (len(moments), *values.shape)) for values in exact)
     laws: list[list[Law]] = [list(zip(*law, strict=True)) for law in (ensemble, posterior)]
     found = [[compare(off[:, i], *law[i]) for i in range(len(times))] for law in laws]
     final = [compare(off[:, -1], *law[-1]) for law in laws]
