@@ -34,11 +34,14 @@ def made_up_fields():
         {
             "curve": (("architecture", "optimiser", "loss", "curve_of", "record"), curve, ONE),
             "gap": (("architecture", "optimiser", "loss", "kernel", "width_number", "seed"), gap, ONE),
+            "exponent": (
+                ("architecture", "optimiser", "loss", "kernel", "end"), np.broadcast_to([-0.5, -0.7, -0.3], (*cells, 2, 3)), ONE,
+            ),
             "width": (("architecture", "width_number"), np.stack([width, width]), ONE),
         },
         {
             "architecture": KINDS, "optimiser": OPTIMISERS, "loss": LOSSES, "curve_of": ["network", "empirical", "infinite"],
-            "kernel": ["empirical", "infinite"], "record": np.arange(21.0),
+            "kernel": ["empirical", "infinite"], "record": np.arange(21.0), "end": ["fit", "low", "high"],
         },
     )  # fmt: skip
     scores = {
@@ -58,10 +61,14 @@ def made_up_fields():
     )  # fmt: skip
     mean = np.linspace(0, 1, 4)[:, None] * np.sin(np.arange(8.0))
     values = {}
-    for name, shift in (("ensemble", 0.02), ("predicted", 0.0), ("posterior", 0.2)):
-        values[f"{name}_mean"] = (("record", "point"), mean * (1 - shift), ONE)
-        values[f"{name}_deviation"] = (("record", "point"), np.full((4, 8), 0.3 + shift), ONE)
-    yield "distribution", xr.Dataset(values, {"record": np.arange(4.0) * 25, "point": np.arange(8)})
+    for name, shift in (("networks", 0.02), ("ensemble", 0.0), ("posterior", 0.2)):
+        values[f"{name}_mean"] = (("activation", "record", "point"), (mean * (1 - shift))[None], ONE)
+        values[f"{name}_deviation"] = (("activation", "record", "point"), np.full((1, 4, 8), 0.3 + shift), ONE)
+    ends = np.broadcast_to([1.0, 0.9, 1.1], (1, 2, 4, 3))
+    values["variance_ratio"] = (("activation", "law", "record", "end"), ends, ONE)
+    values["likelihood_ratio"] = (("activation", "record", "end"), ends[:, 0], ONE)
+    places = {"record": np.arange(4.0) * 25, "point": np.arange(8), "law": ["ensemble", "posterior"], "activation": ["relu"]}
+    yield "distribution", xr.Dataset(values, places)
     samples = np.stack([np.outer(np.ones(len(width)), [40, 160]), np.outer(width, [4, 16])])
     sampled = ("kernel", "width", "networks")
     yield (
@@ -91,15 +98,18 @@ def test_a_whole_run_shows_every_cell(run):
             Metric(
                 "dense, steps, squared: gap of the loss to the empirical kernel at width 2048", 0.004, "1", 0.01, "lower", "skill"
             ),
-            Metric("ensemble: variance over predicted", 1.03, "1", (0.8, 1.2), "inside", "skill"),
+            Metric("ensemble, relu: variance over predicted (95 % 0.98 to 1.08)", 1.03, "1", (0.8, 1.2), "inside", "skill"),
         ]
     )
     text = build(run.path).read_text(encoding="utf-8")
     assert sections(text) == ["figures", "curves", "batches", "width", "distribution", "montecarlo", "speed", "configuration"]
     assert "no stage has written" not in text
-    assert text.count("<svg") == 12 + 2 + 2 + 4 + 3
+    assert text.count("<svg") == 12 + 2 + 2 + 3 + 3
     assert text.count("dense, momentum, cross-entropy") == 2  # a figure's title and a row of the table
-    assert "loss against its own kernel" in text.split("</header>")[0]
+    assert "-0.50 (-0.70 to -0.30)" in text
+    head = text.split("</header>")[0]
+    assert "loss against its own kernel" in head
+    assert "variance of the ensemble over predicted" in head
 
 
 def test_an_empty_run_says_what_is_not_there(run):

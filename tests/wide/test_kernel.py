@@ -46,6 +46,27 @@ def test_chain_of_the_textbook():
     assert_allclose(found.ntk, [[3.0, 1.83093204], [1.83093204, 3.0]], rtol=1e-6)
 
 
+CLOSED = [
+    ntk.ReLU(), ntk.LeakyReLU(0.1), ntk.Abs(), ntk.ABReLU(-0.5, 1.3), ntk.Erf(1.2, 0.7, 0.3), ntk.GELU(), ntk.Sine(1.1, 0.8, 0.3),
+    ntk.Gaussian(), ntk.Exponential(), ntk.Polynomial((0.5, -1.0, 0.3, 0.2)), ntk.Identity(),
+]  # fmt: skip
+
+
+@pytest.mark.x64
+@pytest.mark.parametrize("activation", CLOSED, ids=lambda activation: type(activation).__name__)
+def test_float32_agrees_with_float64(activation):
+    """To 1e-5 of sqrt(K_ii K_jj), opposite inputs and the diagonal included."""
+    x = np.concatenate([X, -X[:1]])
+    function = kernel(shape_of(ntk.dense_network, 6, 1, (4, 4), activation, w_std=1.0, b_std=0.1))
+    few = function(jnp.asarray(x))
+    with jax.enable_x64(True):
+        exact = function(jnp.asarray(x, jnp.float64))
+    for which in ("nngp", "ntk"):
+        found, true = np.asarray(getattr(few, which), np.float64), np.asarray(getattr(exact, which))
+        scale = np.sqrt(np.diag(true))
+        assert (np.abs(found - true) / np.outer(scale, scale)).max() < 1e-5
+
+
 @pytest.mark.parametrize("parameterization", ["ntk", "standard"])
 def test_wide_networks_average_to_the_kernel(parameterization):
     """64 networks of width 256: sampling error, and a bias of order 1/width."""

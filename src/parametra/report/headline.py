@@ -43,7 +43,7 @@ TILES: dict[str, tuple[tuple[str, str], ...]] = {
     "wide": (
         ("loss against its own kernel", r"dense, steps, squared: gap of the loss to the empirical"),
         ("loss against the infinite-width kernel", r"dense, steps, squared: gap of the loss to the infinite"),
-        ("variance of the ensemble over predicted", r"ensemble: variance"),
+        ("variance of the ensemble over predicted", r"ensemble, \w+: variance"),
         ("test error of kernel regression", r"regression with the ntk: test error"),
     ),
     "spectral": (

@@ -34,7 +34,7 @@ def apply_one(model: Callable[..., Any], x: Float[Array, "..."]) -> Array:
 
 def refuse_no_parameters(model: Any) -> None:
     """UsageError for a network without floating-point arrays."""
-    if not jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)):
+    if not any(map(eqx.is_inexact_array, jax.tree.leaves(model))):
         raise UsageError(
             f"{getattr(model, '__name__', type(model).__name__)} holds no floating-point arrays, so it has no tangent kernel. "
             "Likely cause: a function, as jax.vmap(model) is one, hides them. Remedy: the Equinox network itself."

@@ -1,12 +1,15 @@
 r"""The tangent kernel of a finite network: $\Theta_{ij}(x, x') = \nabla_\theta f_i(x) \cdot \nabla_\theta f_j(x')$.
 
 For an affine layer the sum over its weights factorizes into a Gram matrix of what enters the layer times one of what comes back
-to it, so the Jacobian is never formed: n² (inputs + k² outputs) multiplications per layer instead of n² k² inputs outputs.
+to it, so the Jacobian is never formed: n² (inputs + k² outputs) multiplications per layer instead of n² k² inputs outputs, and
+for a trace k in the place of k². What comes back to the last two layers is shared by all samples (see `taps`): there a trace
+needs no k at all.
 
 Source: Novak, Sohl-Dickstein & Schoenholz (2022, arXiv 2206.08720, structured derivatives). Layers that are not affine over a
 free matrix fall back on contracted Jacobians, in blocks of rows.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,9 +22,10 @@ from parametra.core.errors import UsageError
 from parametra.networks import ntk
 from parametra.wide.apply import apply, apply_one, refuse_no_parameters
 from parametra.wide.kernel import check_inputs
-from parametra.wide.taps import UntappableError, signals
+from parametra.wide.taps import Deltas, UntappableError, signals
 
 JACOBIAN_BYTES = 2**28
+UNROLLED = 32  # outputs up to which a trace is summed one product after the other, each from memory as it lies
 EXTRA_AXES = {"trace": 0, "diagonal": 1, "full": 2}  # of the outputs, behind (n1, n2)
 
 
@@ -70,34 +74,40 @@ def _structured(model: Callable[..., Any], x1: Array, x2: Array | None, kind: st
     return sum(terms[1:], terms[0])
 
 
-def _layer(layer: Any, a1: Array, d1: Array, a2: Array, d2: Array, kind: str) -> Array:
-    """One affine layer's share; `a` (n, ..., inputs) entered it, `d` (n, k, ..., outputs) came back."""
-    if isinstance(layer, ntk.Conv) or a1.ndim > 2:  # weights shared by pixels: their gradients are formed, (n, k, parameters)
-        return _product(_weight_gradients(layer, a1, d1), _weight_gradients(layer, a2, d2), kind)
+def _layer(layer: Any, a1: Array, d1: Deltas, a2: Array, d2: Deltas, kind: str) -> Array:
+    """One affine layer's share; `a` (n, ..., inputs) entered it, `d` came back."""
+    if isinstance(layer, ntk.Conv) or a1.ndim > 2:  # weights shared by pixels: their gradients are formed, (k, n, parameters)
+        return _product(_weight_gradients(layer, a1, d1.whole()), _weight_gradients(layer, a2, d2.whole()), kind)
     w, b = layer.scales if isinstance(layer, ntk.Dense) else (1.0, 1.0)
     forward = w * w * _times(a1, a2.T) + (0.0 if layer.bias is None else b * b)
-    return _product(d1, d2, kind) * forward.reshape(*forward.shape, *(1,) * EXTRA_AXES[kind])
+    if kind == "trace" and d1.slopes is not None and d2.slopes is not None:
+        back = _times(d1.slopes * jnp.mean(d1.matrix * d2.matrix, 0), d2.slopes.T)
+    else:
+        back = _product(d1.whole(), d2.whole(), kind)
+    return back * forward.reshape(*forward.shape, *(1,) * EXTRA_AXES[kind])
 
 
 def _product(one: Array, two: Array, kind: str) -> Array:
-    """Inner products over the last axis of (n1, k, m) and (n2, k, m)."""
-    (n1, k, _), n2 = one.shape, two.shape[0]
+    """Inner products over the last axis of (k, n1, m) and (k, n2, m)."""
+    (k, n1, m), n2 = one.shape, two.shape[1]
+    if kind == "trace" and k <= UNROLLED:
+        return functools.reduce(jnp.add, [_times(a, b.T) for a, b in zip(one, two, strict=True)]) / k
     if kind == "trace":
-        return _times(one.reshape(n1, -1), two.reshape(n2, -1).T) / k
+        return jnp.einsum("kam,kbm->ab", one, two, precision="highest") / k
     if kind == "diagonal":
-        return jnp.einsum("akm,bkm->abk", one, two, precision="highest")
-    return _times(one.reshape(n1 * k, -1), two.reshape(n2 * k, -1).T).reshape(n1, k, n2, k).transpose(0, 2, 1, 3)
+        return jnp.einsum("kam,kbm->abk", one, two, precision="highest")
+    return _times(one.reshape(k * n1, m), two.reshape(k * n2, m).T).reshape(k, n1, k, n2).transpose(1, 3, 0, 2)
 
 
 def _weight_gradients(layer: Any, a: Array, d: Array) -> Array:
-    """(n, k, parameters of the layer)."""
+    """(k, n, parameters of the layer)."""
     free, fixed = eqx.partition(layer, eqx.is_inexact_array)
 
     def one(a: Array, d: Array) -> Array:
         _, back = jax.vjp(lambda free: eqx.combine(free, fixed)(a), free)
         return jax.vmap(lambda row: jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(back(row))]))(d)
 
-    return jax.vmap(one)(a, d)
+    return jax.vmap(one, (0, 1), 1)(a, d)
 
 
 def _contracted(model: Callable[..., Any], x1: Array, x2: Array, kind: str) -> Array:
@@ -113,8 +123,8 @@ def _contracted(model: Callable[..., Any], x1: Array, x2: Array, kind: str) -> A
     rows = max(1, min(len(x2), JACOBIAN_BYTES // max(1, outputs * count * x1.dtype.itemsize)))
 
     def strip(x: Array) -> Array:
-        mine = jacobian(x)[None]
-        return jax.lax.map(lambda other: _product(mine, jacobian(other)[None], kind)[0, 0], x2, batch_size=rows)
+        mine = jacobian(x)[:, None]
+        return jax.lax.map(lambda other: _product(mine, jacobian(other)[:, None], kind)[0, 0], x2, batch_size=rows)
 
     return jax.lax.map(strip, x1)
 

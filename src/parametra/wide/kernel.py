@@ -17,6 +17,8 @@ from parametra.wide.rules import needs_pixel_pairs, no_rule, parts, refuse_other
 from parametra.wide.start import start, start_pair
 from parametra.wide.state import State
 
+SMALL = 2**20  # numbers that are looked at sooner than a compiled program is started
+
 
 class Kernel(eqx.Module):
     """The two kernels between inputs, as arrays (or as a `Gram` each, from `gram`).
@@ -123,8 +125,8 @@ def check_inputs(x1: Any, x2: Any) -> None:
 def all_finite(x: Array) -> bool:
     """Whether all values are finite; True inside of jit, where nobody knows."""
     try:
-        return bool(_all_finite(x))
-    except jax.errors.TracerBoolConversionError:
+        return bool(np.isfinite(np.asarray(x)).all() if x.size <= SMALL else _all_finite(x))
+    except (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError):
         return True
 
 

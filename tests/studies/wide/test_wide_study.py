@@ -10,7 +10,7 @@ from parametra.core.errors import UsageError
 from parametra.core.progress import Progress
 from parametra.report.sections import width
 from parametra.studies import runner
-from parametra.studies.wide import STUDY, curves, data, parts
+from parametra.studies.wide import STUDY, curves, data, distribution, parts
 from parametra.studies.wide.config import WideConfig
 
 
@@ -57,11 +57,34 @@ def test_one_cell_of_the_table_is_near_its_prediction():
     """A dense network of width 64 under steps and squared loss: within a tenth of the initial loss of both kernels."""
     config = STUDY.resolve("smoke")
     assert isinstance(config, WideConfig)
-    curve, gaps = curves.compare(config, config.networks[0], 64, "steps", "squared")
+    setting = curves.prepare(config, config.networks[0])
+    curve, gaps = curves.compare(setting, curves.begin(setting, 64), "steps", "squared")
     assert curve.shape == (3, 5)
-    assert gaps.shape == (2, 2)
+    assert gaps.shape == (2, config.training.seeds)
     assert (curve[:, -1] < 0.7 * curve[:, 0]).all()
     assert (gaps < 0.1).all()
+
+
+def test_an_ensemble_is_told_from_another_law_by_its_variance_and_its_likelihood():
+    """Draws of a known Gaussian law: its own interval holds 1, that of a law with 1.3 of the variance does not."""
+    generator = np.random.default_rng(0)
+    factor = generator.normal(size=(6, 6))
+    mean, covariance = generator.normal(size=(6, 2)), factor @ factor.T
+    values = mean + np.einsum("pq,nqk->npk", factor, generator.normal(size=(200, 6, 2)))
+    right, wrong = (distribution.compare(values, mean, share * covariance) for share in (1.0, 1.3))
+    _, low, high = distribution.interval(right["variance"])
+    assert low < 1.0 < high
+    _, low, high = distribution.interval(wrong["variance"])
+    assert low < distribution.expected_variance((mean, covariance), (mean, 1.3 * covariance)) < high < 1.0
+    _, low, high = distribution.interval(right["likelihood"] - wrong["likelihood"])
+    expected = [distribution.expected_likelihood((mean, covariance), (mean, share * covariance)) for share in (1.0, 1.3)]
+    assert 0.0 < low < expected[0] - expected[1] < high
+    assert np.mean(right["z"] ** 2) == pytest.approx(1.0, abs=3 * np.sqrt(2 / right["z"].size))
+
+
+def test_points_that_repeat_are_one_direction_of_a_law():
+    values = np.random.default_rng(0).normal(size=(50, 1, 1)) * np.ones((1, 2, 1))
+    assert distribution.compare(values, np.zeros((2, 1)), np.ones((2, 2)))["z"].shape == (1, 1)
 
 
 @pytest.mark.long

@@ -1,6 +1,7 @@
 """The ensemble and its Gaussian process: means and spread of trained outputs."""
 
 import numpy as np
+import xarray as xr
 
 from parametra.report.figures.scaling import Curve, curves
 from parametra.report.reader import RunReader
@@ -8,30 +9,39 @@ from parametra.report.section import Figure, Panels, Section, missing
 
 TITLE = "Ensemble and Gaussian process"
 LEAD = (
-    "The first output of many networks at test inputs: mean and two standard deviations, beside what the kernels predict for "
-    "networks trained as these were, and beside the NNGP posterior, which is the law of another training."
+    "Many networks were trained until they fit. Left: the first output at test inputs at the end of training, mean and two "
+    "standard deviations, beside what the kernels predict for networks trained as these were, and beside the NNGP posterior, "
+    "what Bayes makes of the same networks without training. Middle and right judge both laws over training with all outputs and "
+    "correlations: a ratio of variances of 1 is exact, a likelihood ratio above 0 speaks for the prediction; bands are 95 % "
+    "intervals over networks."
 )
+WORDS = {"ensemble": "predicted", "posterior": "NNGP posterior"}
 
 
 def section(run: RunReader) -> Section | None:
-    """One figure for each of at most three moments, and one of the spread over training."""
+    """For each activation the end of training, variance over predicted, and the ratio of the likelihoods."""
     data = run.fields("distribution")
     if data is None:
         return missing("distribution", TITLE, LEAD, run.why_missing("distribution"))
-    order = np.argsort(data.predicted_mean.values[-1])
-    place = np.arange(len(order), dtype=np.float64)
-    figures = []
-    for moment in dict.fromkeys([0, data.sizes["record"] // 2, data.sizes["record"] - 1]):
-        lines = {}
-        for name, words in (("ensemble", "networks"), ("predicted", "predicted"), ("posterior", "NNGP posterior")):
-            mean, spread = (data[f"{name}_{what}"].values[moment][order] for what in ("mean", "deviation"))
-            band = {"low": mean - 2 * spread, "high": mean + 2 * spread} if name != "posterior" else {}
-            lines[words] = Curve(mean, style="line" if name == "ensemble" else "dashed", **band)
-        title = f"After {data.record.values[moment]:g} steps"
-        figures.append(Figure(curves(place, lines, title, "test input, sorted", "output", first=("networks",))))
-    spread = {
-        words: Curve(data[f"{name}_deviation"].values.mean(1), style="line" if name == "ensemble" else "dashed")
-        for name, words in (("ensemble", "networks"), ("predicted", "predicted"), ("posterior", "NNGP posterior"))
-    }
-    drawing = curves(data.record.values, spread, "Spread over training", "step", "standard deviation", first=("networks",))
-    return Section("distribution", TITLE, LEAD, (Panels((*figures, Figure(drawing)), columns=2),))
+    figures = [drawing for name in data.activation.values for drawing in _figures(data.sel(activation=name), str(name))]
+    return Section("distribution", TITLE, LEAD, (Panels(tuple(Figure(drawing) for drawing in figures), columns=3),))
+
+
+def _figures(data: xr.Dataset, name: str) -> tuple[str, str, str]:
+    order, late = np.argsort(data.ensemble_mean.values[-1]), slice(1, None)
+    lines = {}
+    for law, words in (("networks", "networks"), *WORDS.items()):
+        mean, spread = (data[f"{law}_{what}"].values[-1][order] for what in ("mean", "deviation"))
+        band = {"low": mean - 2 * spread, "high": mean + 2 * spread} if law != "posterior" else {}
+        lines[words] = Curve(mean, style="line" if law == "networks" else "dashed", **band)
+    steps, place = data.record.values, np.arange(len(order), dtype=np.float64)
+    end = curves(place, lines, f"{name}, after {steps[-1]:g} steps", "test input, sorted", "output", first=("networks",))
+    ratios = {words: _with_interval(data.variance_ratio.sel(law=law).values[late]) for law, words in WORDS.items()}
+    ratio = curves(steps[late], ratios, f"{name}: variance over that of each law", "step", "ratio")
+    likelihood = {"predicted over NNGP posterior": _with_interval(data.likelihood_ratio.values[late])}
+    nats = curves(steps[late], likelihood, f"{name}: likelihood ratio", "step", "nats per network")
+    return end, ratio, nats
+
+
+def _with_interval(values: np.ndarray) -> Curve:
+    return Curve(values[:, 0], low=values[:, 1], high=values[:, 2])

@@ -4,6 +4,7 @@ W5 is a wide residual network of convolutions under squared loss, W7 a dense one
 with ReLU, on more images than the other stages.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jaxtyping import Array
 
 from parametra.networks import ntk
 from parametra.store.fields import write_fields
@@ -35,9 +37,11 @@ def run_batches(run: Run) -> dict[str, Any]:
     found = {name: np.full((len(LOSS), len(KERNELS), longest, seeds), np.nan) for name in SCORES}
     width_of = np.full((len(LOSS), longest), np.nan)
     for number, item in enumerate(LOSS):
+        run.progress.update("batches", number / len(LOSS), network=item, what="infinite-width kernel")
+        setting = _prepare(run.config, item)
         for w, width in enumerate(widths[item]):
             run.progress.update("batches", (number + w / len(widths[item])) / len(LOSS), network=item, width=width)
-            curves[number], scores = _compare(run.config, item, width)
+            curves[number], scores = _compare(run.config, item, width, setting)
             width_of[number, w] = width
             for name, values in scores.items():
                 found[name][number, :, w] = values
@@ -53,17 +57,37 @@ def run_batches(run: Run) -> dict[str, Any]:
     return {"metrics": [row for number, item in enumerate(LOSS) for row in _rows(item, widths[item], found, number)]}
 
 
-def _compare(study: WideConfig, item: str, width: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """(loss of the first seed's network and both linear models (3, records + 1), scores (kernel, seed) by name)."""
+@dataclass(frozen=True)
+class Setting:
+    """What all widths of one network share: images, targets, test labels, infinite-width kernels in float64."""
+
+    x: Array
+    y: np.ndarray
+    x_test: Array
+    classes: np.ndarray
+    theta: np.ndarray
+    across: np.ndarray
+
+
+def _prepare(study: WideConfig, item: str) -> Setting:
     config, loss = study.batches, LOSS[item]
     x, labels, x_test, labels_test = data.load(study.data, study.seed)
     shape = (lambda x: x) if item == "wide residual" else (lambda x: x.reshape(len(x), -1))
     x, x_test = jnp.asarray(shape(x[: config.samples])), jnp.asarray(shape(x_test[: config.points]))
-    hot, classes = data.one_hot(labels[: config.samples], study.data.classes), labels_test[: config.points]
-    y = hot - 1.0 / study.data.classes if loss == "squared" else hot
-    make = _maker(item, width, x.shape[-1], study.data.classes, config.blocks)
+    hot = data.one_hot(labels[: config.samples], study.data.classes)
+    make = _maker(item, 8, x.shape[-1], study.data.classes, config.blocks)  # of any width
     limit = kernel(eqx.filter_eval_shape(make, jax.random.key(0)))
     theta, across = np.asarray(limit(x).ntk, np.float64), np.asarray(limit(x_test, x).ntk, np.float64)
+    y = hot - 1.0 / study.data.classes if loss == "squared" else hot
+    return Setting(x, y, x_test, labels_test[: config.points], theta, across)
+
+
+def _compare(study: WideConfig, item: str, width: int, setting: Setting) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """(loss of the first seed's network and both linear models (3, records + 1), scores (kernel, seed) by name)."""
+    config, loss = study.batches, LOSS[item]
+    x, y, x_test, classes = setting.x, setting.y, setting.x_test, setting.classes
+    theta, across = setting.theta, setting.across
+    make = _maker(item, width, x.shape[-1], study.data.classes, config.blocks)
     rate = config.rate * (1.0 - config.momentum) * predict.critical_learning_rates(theta, y.shape[1]).divergence
     stride = max(1, config.steps // config.records)
     generator = np.random.default_rng(study.seed)

@@ -7,6 +7,8 @@ from pydantic import Field
 from parametra.core.config import Config
 from parametra.learn.datasets.names import ImageSet
 
+Activation = Literal["erf", "relu", "tanh"]
+
 
 class DataConfig(Config):
     """Which images, and how many of them are trained on in the studies of training."""
@@ -23,6 +25,7 @@ class NetworkConfig(Config):
 
     kind: Literal["dense", "convolution", "residual"] = Field(description="architecture")
     widths: tuple[int, ...] = Field(min_length=2, description="widths of the hidden layers, or channels")
+    activation: Activation = Field(default="erf", description="pointwise layer")
     depth: int = Field(default=2, ge=1, description="hidden layers, or residual blocks")
     w_std: float = Field(default=1.5, gt=0, description="standard deviation of weights times root of fan-in")
     b_std: float = Field(default=0.1, ge=0, description="standard deviation of biases")
@@ -38,14 +41,21 @@ class TrainingConfig(Config):
         default=0.9, gt=0, lt=1, description="of the heavy ball, whose rate is (1 - momentum) times the above"
     )
     flow_rate: float = Field(default=0.02, gt=0, lt=0.5, description="learning rate over the critical one where flow is meant")
-    seeds: int = Field(default=2, ge=2, description="networks of each kind and width")
+    seeds: int = Field(default=6, ge=2, description="networks of each kind and width")
 
 
 class EnsembleConfig(Config):
-    """An ensemble beside its Gaussian process."""
+    """Ensembles of dense networks without bias beside their Gaussian processes, trained by steps until they fit."""
 
+    activations: tuple[Activation, ...] = Field(
+        default=("relu", "tanh"), min_length=1, description="one ensemble each; tanh is that of Lee et al. (2019)"
+    )
     width: int = Field(default=512, ge=2, description="width of its networks")
-    networks: int = Field(default=60, ge=8, description="members")
+    depth: int = Field(default=3, ge=1, description="hidden layers")
+    w_std: float = Field(default=1.5**0.5, gt=0, description="standard deviation of weights times root of fan-in")
+    networks: int = Field(default=150, ge=8, description="members")
+    samples: int = Field(default=24, ge=4, description="training images")
+    steps: int = Field(default=240, ge=2, description="steps of gradient descent")
     records: int = Field(default=6, ge=2, description="moments of training that are compared")
 
 

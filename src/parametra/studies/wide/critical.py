@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 import xarray as xr
@@ -11,7 +10,7 @@ from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.wide import parts
-from parametra.wide import kernel, predict
+from parametra.wide import predict
 
 FACTORS = (0.5, 0.7, 0.85, 0.95, 1.05, 1.15, 1.3, 1.5)
 
@@ -22,8 +21,7 @@ def run_critical(run: Run) -> dict[str, Any]:
     x, y, x_test = parts.subset(run.config, network.kind)
     targets, width = y - y.mean(), network.widths[-1]
     make = parts.maker(network, width, x.shape, y.shape[1])
-    limit = kernel(eqx.filter_eval_shape(make, jax.random.key(0)))(x).ntk
-    rates = predict.critical_learning_rates(limit, y.shape[1])
+    rates = predict.critical_learning_rates(parts.limit(network, x.shape, y.shape[1])(x).ntk, y.shape[1])
     models = parts.draw(make, jax.random.fold_in(jax.random.key(run.config.seed), width), 2)
     worst = []
     for number, factor in enumerate(FACTORS):

@@ -13,27 +13,35 @@ from jaxtyping import Array, PRNGKeyArray
 from parametra.networks import ntk
 from parametra.studies.wide import data
 from parametra.studies.wide.config import NetworkConfig, WideConfig
+from parametra.wide import kernel
+from parametra.wide.kernel import KernelFunction
 
 Numbers = np.ndarray
+ACTIVATIONS: dict[str, ntk.AbstractActivation] = {"erf": ntk.Erf(), "relu": ntk.ReLU(), "tanh": ntk.Pointwise(jnp.tanh)}
 
 
-def subset(config: WideConfig, kind: str) -> tuple[Array, Numbers, Array]:
-    """(training images, one-hot labels, test images) for a kind of network: flat rows but for convolutions."""
+def subset(config: WideConfig, kind: str, samples: int | None = None) -> tuple[Array, Numbers, Array]:
+    """(`samples` training images, one-hot labels, test images) for a kind of network: flat rows but for convolutions."""
     x, labels, x_test, _ = data.load(config.data, config.seed)
     flat = (lambda x: x) if kind == "convolution" else (lambda x: x.reshape(len(x), -1))
-    count, points = config.data.samples, config.data.points
+    count, points = samples or config.data.samples, config.data.points
     return jnp.asarray(flat(x[:count])), data.one_hot(labels[:count], config.data.classes), jnp.asarray(flat(x_test[:points]))
 
 
 def maker(network: NetworkConfig, width: int, shape: tuple[int, ...], outputs: int) -> Callable[[PRNGKeyArray], Any]:
-    """A function that draws one network with erf from a key, for inputs of `shape`."""
-    phi = ntk.Erf()
+    """A function that draws one network from a key, for inputs of `shape`."""
+    phi = ACTIVATIONS[network.activation]
     law: dict[str, Any] = {"w_std": network.w_std, "b_std": network.b_std}
     if network.kind == "convolution":
         return lambda key: ntk.conv_network(key, shape[-1], outputs, (width,) * network.depth, phi, **law)
     if network.kind == "residual":
         return lambda key: ntk.residual_network(key, shape[-1], outputs, width, network.depth, phi, **law)
     return lambda key: ntk.dense_network(key, shape[-1], outputs, (width,) * network.depth, phi, **law)
+
+
+def limit(network: NetworkConfig, shape: tuple[int, ...], outputs: int) -> KernelFunction:
+    """The kernels that all widths of `network` tend to."""
+    return kernel(eqx.filter_eval_shape(maker(network, network.widths[0], shape, outputs), jax.random.key(0)))
 
 
 def draw(make: Callable[[PRNGKeyArray], Any], key: PRNGKeyArray, count: int) -> Any:
@@ -103,13 +111,12 @@ def _train(
     return eqx.combine(trained, fixed), found
 
 
-def slope(x: Any, y: Numbers, seed: int = 0, draws: int = 400) -> tuple[float, float, float]:
-    """Exponent of y ~ x^s by least squares in logarithms, with a 95 % interval from resampled columns of y (x, repetition)."""
+def slope(x: Any, y: Numbers, seed: int = 0, draws: int = 1000) -> tuple[float, float, float]:
+    """Exponent of mean(y) ~ x^s, y (x, repetition), by least squares in logarithms; 95 % of it over resampled repetitions."""
     logs, generator = np.log(np.asarray(x, np.float64)), np.random.default_rng(seed)
-    fit = partial(np.polyfit, logs, deg=1)
-    values = np.log(y)
     picks = generator.integers(0, y.shape[1], (draws, *y.shape))
-    sampled = np.take_along_axis(np.broadcast_to(values, (draws, *y.shape)), picks, 2).mean(2)
-    slopes = [fit(row)[0] for row in sampled]
-    low, high = np.quantile(slopes, [0.025, 0.975])
-    return float(fit(values.mean(1))[0]), float(low), float(high)
+    sampled = np.take_along_axis(np.broadcast_to(y, (draws, *y.shape)), picks, 2).mean(2)
+    centred = logs - logs.mean()
+    fit = lambda means: np.log(means) @ centred / (centred @ centred)
+    low, high = np.quantile(fit(sampled), [0.025, 0.975])
+    return float(fit(y.mean(1))), float(low), float(high)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +12,7 @@ from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.wide import parts
-from parametra.wide import empirical_ntk, kernel, predict
+from parametra.wide import empirical_ntk, predict
 
 QUANTITIES = (
     "first weight",
@@ -36,11 +35,11 @@ def run_width(run: Run) -> dict[str, Any]:
     config, network = run.config.training, run.config.networks[0]
     x, y, x_test = parts.subset(run.config, network.kind)
     targets = y - y.mean()
+    limit = np.asarray(parts.limit(network, x.shape, y.shape[1])(x).ntk, np.float64)
+    rate = config.rate * predict.critical_learning_rates(limit, y.shape[1]).divergence
     found = np.zeros((len(QUANTITIES), len(network.widths), config.seeds))
     for i, width in enumerate(network.widths):
         make = parts.maker(network, width, x.shape, y.shape[1])
-        limit = np.asarray(kernel(eqx.filter_eval_shape(make, jax.random.key(0)))(x).ntk, np.float64)
-        rate = config.rate * predict.critical_learning_rates(limit, y.shape[1]).divergence
         models = parts.draw(make, jax.random.fold_in(jax.random.key(run.config.seed), width), config.seeds)
         stride = max(1, config.steps // config.records)
         trained, on, _ = parts.train(models, x, targets, x_test, "squared", rate, 0.0, stride, config.records)

@@ -6,6 +6,7 @@ Logits grow like log t, so there is no value at infinity. Source: Lee et al. (20
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import diffrax
@@ -51,8 +52,9 @@ class CrossEntropy(DualRun):
         """The loss at outputs (..., n, k), divided as in training."""
         return -np.sum(self.y * (outputs - scipy.special.logsumexp(outputs, -1, keepdims=True)), (-2, -1)) / self.divisor
 
-    def _force(self, a: Any, softmax: Any) -> Any:
-        return (self.y - softmax(self.f0 + self._times(self.kernel, a), axis=-1) * self.y.sum(-1, keepdims=True)) / self.divisor
+    def _force(self, a: Array) -> Array:
+        said = scipy.special.softmax(self.f0 + self._times(self.kernel, a), axis=-1)
+        return (self.y - said * self.y.sum(-1, keepdims=True)) / self.divisor
 
     def _steps(self, steps: Array) -> Array:
         if (steps != np.round(steps)).any():
@@ -61,7 +63,7 @@ class CrossEntropy(DualRun):
         a, v, found, done = np.zeros_like(self.y), np.zeros_like(self.y), [], 0
         for stop in steps.astype(int):
             for _ in range(done, stop):
-                v = momentum * v + self.optimiser.rate * self._force(a, scipy.special.softmax)
+                v = momentum * v + self.optimiser.rate * self._force(a)
                 a = a + v
             done = stop
             found.append(a)
@@ -75,20 +77,27 @@ class CrossEntropy(DualRun):
         if span == 0.0:
             return np.zeros((len(moments), *self.y.shape))
         largest = float(np.linalg.eigvalsh(self.kernel)[-1]) / self.divisor
-        solver = diffrax.Kvaerno5() if largest * span > STIFF and self.y.size <= 400 else diffrax.Tsit5()
+        stiff = largest * span > STIFF and self.y.size <= 400
         with jax.enable_x64(True):
-            start = jnp.zeros((2 if second else 1, *self.y.shape))
+            return np.asarray(_solve(self.kernel, self.y, self.f0, scale * moments, self.divisor, friction, second, stiff))
 
-            def field(t: Any, state: Any, args: Any) -> Any:
-                force = self._force(state[0], jax.nn.softmax)
-                return jnp.stack([state[1], force - friction * state[1]]) if second else force[None]
 
-            solution = diffrax.diffeqsolve(
-                diffrax.ODETerm(field), solver, 0.0, span, None, start, saveat=diffrax.SaveAt(ts=jnp.asarray(scale * moments)),
-                stepsize_controller=diffrax.PIDController(rtol=1e-9, atol=1e-11), max_steps=200_000,
-            )  # fmt: skip
-            assert solution.ys is not None
-            return np.asarray(solution.ys)[:, 0]
+@partial(jax.jit, static_argnames=("second", "stiff"))
+def _solve(kernel: Any, y: Any, f0: Any, moments: Any, divisor: Any, friction: Any, second: bool, stiff: bool) -> Any:
+    """(moment, n, k): the dual state of a flow; a function of arrays alone, so that runs of one shape share their compilation."""
+
+    def field(t: Any, state: Any, args: Any) -> Any:
+        a = (kernel @ state[0].reshape(len(kernel), -1)).reshape(y.shape)
+        force = (y - jax.nn.softmax(f0 + a, axis=-1) * y.sum(-1, keepdims=True)) / divisor
+        return jnp.stack([state[1], force - friction * state[1]]) if second else force[None]
+
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(field), diffrax.Kvaerno5() if stiff else diffrax.Tsit5(), 0.0, moments[-1], None,
+        jnp.zeros((2 if second else 1, *y.shape)), saveat=diffrax.SaveAt(ts=moments),
+        stepsize_controller=diffrax.PIDController(rtol=1e-9, atol=1e-11), max_steps=200_000,
+    )  # fmt: skip
+    assert solution.ys is not None
+    return solution.ys[:, 0]
 
 
 def cross_entropy(
