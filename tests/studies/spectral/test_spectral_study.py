@@ -123,10 +123,11 @@ def test_means_are_of_the_steps_between_two_scores():
     assert parts.means([4.0, 2.0, 1.0, 1.0], 2) == [4.0, 3.0, 1.0]
 
 
+@pytest.mark.parametrize("activation", ["identity", "mirrored_relu"])
 @pytest.mark.parametrize("kind", ["spectral", "orthogonal"])
-def test_one_signal_through_orthogonal_layers_has_equal_gradients_in_all_of_them(kind):
-    """|dL/dW| = |backward signal| |forward signal|, and orthogonal layers change neither."""
-    network = deep.make(kind, KEY, 5, 3, 8, 12, "identity", radius=0.0)
+def test_one_signal_through_orthogonal_layers_has_equal_gradients_in_all_of_them(kind, activation):
+    """|dL/dW| = |backward signal| |forward signal|, and orthogonal layers change neither, nor do mirrored rectifiers of [Q, -Q]."""
+    network = deep.make(kind, KEY, 5, 3, 8, 12, activation, radius=0.0)
     gradient = np.asarray(deep.layer_gradients(network, jax.random.normal(KEY, (1, 5)), jnp.array([1])))
     np.testing.assert_allclose(gradient, gradient[0], rtol=1e-4)
 

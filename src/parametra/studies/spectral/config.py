@@ -109,8 +109,8 @@ class DepthConfig(Config):
 
     depths: tuple[int, ...] = Field(default=(100,), min_length=1, description="layers")
     networks: tuple[DeepName, ...] = Field(default=("spectral", "orthogonal", "he"), min_length=1, description="kinds of network")
-    activations: tuple[Literal["relu", "leaky_relu", "tanh"], ...] = Field(
-        default=("relu",), min_length=1, description="nonlinearities"
+    activations: tuple[Literal["relu", "mirrored_relu", "leaky_relu", "tanh"], ...] = Field(
+        default=("relu",), min_length=1, description="nonlinearities; mirrored_relu: pairs relu(z), relu(-z)"
     )
     width: int = Field(default=64, ge=2, description="of every layer")
     radius: float = Field(default=0.05, ge=0, lt=1, description="half-width of the interval of singular values over the gain")
