@@ -102,7 +102,7 @@ def test_a_goal_counts_from_where_it_is_kept():
     assert Record(score=[0.2, 0.95, 0.5, 0.93, 0.99]).reached(0.9) == 3
     assert Record(score=[0.95, 0.2]).reached(0.9) is None
     config = TaskConfig(lengths=(5,), goal=0.9, hold=1)
-    contest = memory.Contest(config, CopyTask(5), "spectral")
+    contest = memory.Contest(config, CopyTask(5), "spectral", 5)
     assert [contest.solved(Record(score=scores)) for scores in ([0.95], [0.8, 0.95], [0.95, 0.95])] == [False, False, True]
 
 
@@ -126,7 +126,7 @@ def test_means_are_of_the_steps_between_two_scores():
 @pytest.mark.parametrize("activation", ["identity", "mirrored_relu"])
 @pytest.mark.parametrize("kind", ["spectral", "orthogonal"])
 def test_one_signal_through_orthogonal_layers_has_equal_gradients_in_all_of_them(kind, activation):
-    """|dL/dW| = |backward signal| |forward signal|, and orthogonal layers change neither, nor do mirrored rectifiers of [Q, -Q]."""
+    """|dL/dW| = |backward signal| |forward signal|, and orthogonal layers change neither, nor [Q, -Q] of mirrored rectifiers."""
     network = deep.make(kind, KEY, 5, 3, 8, 12, activation, radius=0.0)
     gradient = np.asarray(deep.layer_gradients(network, jax.random.normal(KEY, (1, 5)), jnp.array([1])))
     np.testing.assert_allclose(gradient, gradient[0], rtol=1e-4)
@@ -172,7 +172,7 @@ def test_unknown_deep_networks_are_refused():
 def test_margins_are_those_of_the_network_itself():
     rows = images.load(DataConfig(), 0, samples=40)
     config = MarginConfig(radii=(0.1, 0.5), networks=2, samples=40, width=8, depth=2, steps=20)
-    found = margin.members(config, rows, 0.5, 0)
+    found = margin.members(config, rows, 0.5, KEY)
     assert set(found) == set(margin.QUANTITIES)
     assert all(np.isfinite(values).all() and len(values) == 2 for values in found.values())
     assert max(found["spectral_margin"]) <= 0.5 + 1e-4

@@ -42,6 +42,11 @@ class TaskConfig(Config):
     batch: int = Field(default=64, ge=1, description="sequences a step")
     rate: float = Field(default=2e-3, gt=0, description="learning rate of Adam at the start")
     halving: int = Field(default=0, ge=0, description="steps after which the learning rate is halved, smoothly; 0 for never")
+    reach: float = Field(
+        default=30,
+        gt=0,
+        description="T beyond which W and b of networks without gates learn more slowly, as reach / T [steps]",
+    )
     clip: float = Field(default=1.0, gt=0, description="bound on the norm of the gradient")
     steps: int = Field(default=600, ge=1, description="steps of the optimiser at most, of any network")
     every: int = Field(default=20, ge=1, description="steps between two scores")
