@@ -15,8 +15,8 @@ from parametra.core.errors import UsageError
 from parametra.core.progress import Progress
 from parametra.store.runfolder import RunFolder
 from parametra.studies import runner
-from parametra.studies.spectral import STUDY, deep, images, margin, memory, parts, pixels
-from parametra.studies.spectral.config import DataConfig, MarginConfig, TaskConfig
+from parametra.studies.spectral import STUDY, deep, images, margin, memory, networks, parts, pixels
+from parametra.studies.spectral.config import CellConfig, DataConfig, MarginConfig, TaskConfig
 from parametra.studies.spectral.tasks import CopyTask
 from parametra.studies.spectral.training import Record, Trainer
 
@@ -35,6 +35,7 @@ def test_what_cannot_be_is_refused_in_one_sentence():
         "copying.networks=['lstm']": "must begin with spectral",
         "depth.networks=['spectral', 'he', 'he']": "name each only once",
         "copying.lengths=[1]": "at least 2",
+        "addition.lessons=2": "those of the lessons too",
         "copying.goal=1.5": "copying.goal",
         "addition.cell.radius=1.0": "addition.cell.radius",
         "data.images='imagenet'": "data.images",
@@ -102,8 +103,21 @@ def test_a_goal_counts_from_where_it_is_kept():
     assert Record(score=[0.2, 0.95, 0.5, 0.93, 0.99]).reached(0.9) == 3
     assert Record(score=[0.95, 0.2]).reached(0.9) is None
     config = TaskConfig(lengths=(5,), goal=0.9, hold=1)
-    contest = memory.Contest(config, CopyTask(5), "spectral", 5)
+    contest = memory.Contest(config, "spectral", {5: CopyTask(5)})
     assert [contest.solved(Record(score=scores)) for scores in ([0.95], [0.8, 0.95], [0.95, 0.95])] == [False, False, True]
+
+
+@pytest.mark.parametrize(("name", "slower"), [("spectral", 0.1), ("lstm", 1.0)])
+def test_over_long_sequences_what_has_no_gates_changes_its_recurrence_more_slowly(name, slower):
+    config = TaskConfig(lengths=(1000,), goal=0.9, reach=100, cell=CellConfig(width=4, reflectors=2))
+    optimiser = memory.Contest(config, name, {1000: CopyTask(1000)}).optimiser(1000)
+    params = eqx.filter(networks.make(name, KEY, config.cell, 10, 9), eqx.is_inexact_array)
+    ones = jax.tree.map(jnp.ones_like, params)
+    changes, _ = optimiser.update(ones, optimiser.init(params), params)
+    once, always = (float(jax.tree.leaves(part)[0].ravel()[0]) for part in (changes.readout, changes.cell.hidden))
+    assert once == pytest.approx(-config.rate, rel=1e-3)
+    assert always / once == pytest.approx(slower)
+    assert float(jax.tree.leaves(changes.cell.inputs)[0].ravel()[0]) == once
 
 
 def test_the_score_at_a_time_is_the_last_one_before_it():
