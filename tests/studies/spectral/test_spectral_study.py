@@ -163,9 +163,11 @@ def test_held_singular_values_stay_while_free_ones_leave():
         assert inside == (kind == "spectral")
 
 
-@pytest.mark.parametrize("kind", ["he", "spectral residual", "edge of chaos"])
-def test_a_deep_network_has_the_gradient_of_its_matrices(kind):
-    network = deep.make(kind, KEY, 4, 3, 5, 3, "tanh")
+@pytest.mark.parametrize(
+    ("kind", "activation"), [("he", "tanh"), ("spectral residual", "mirrored_relu"), ("edge of chaos", "tanh")]
+)
+def test_a_deep_network_has_the_gradient_of_its_matrices(kind, activation):
+    network = deep.make(kind, KEY, 4, 3, 5, 3, activation)
     x, labels = jax.random.normal(KEY, (6, 4)), jnp.array([0, 1, 2, 0, 1, 2])
     assert network(x).shape == (6, 3)
     direction = jax.random.normal(jax.random.key(1), network.matrices().shape)
