@@ -82,20 +82,24 @@ class Contest:
                 lambda data, key, task=task: task.draw(key, config.batch),
                 lambda model, batch, task=task: task.loss(model(batch[0]), batch[1]),
                 lambda model, batch, task=task: task.score(model(batch[0]), batch[1]),
-                self.optimiser(length),
+                self.optimiser(length, number),
                 config.every,
                 None,
                 task.draw(jax.random.fold_in(jax.random.key(0), 1), config.test),
             )
-            for length, task in self.lessons.items()
+            for number, (length, task) in enumerate(self.lessons.items())
         }
 
-    def optimiser(self, length: int) -> optax.GradientTransformation:
-        """Adam; over T steps a change of W or b acts T times, so where nothing forgets, theirs is the smaller the longer T."""
+    def optimiser(self, length: int, number: int = 0) -> optax.GradientTransformation:
+        """Adam, at half the rate in each lesson after the first: what is known need only be refined.
+
+        Over T steps a change of W or b acts T times, so where nothing forgets, their rate is the smaller the longer T.
+        """
         config, slower = self.config, min(1.0, self.config.reach / length)
+        start = config.rate / 2**number
         rates = [
             rate if config.halving == 0 else optax.exponential_decay(rate, config.halving, 0.5)
-            for rate in (config.rate, config.rate * slower)
+            for rate in (start, start * slower)
         ]
         return optax.chain(
             optax.clip_by_global_norm(config.clip),
