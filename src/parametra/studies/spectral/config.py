@@ -36,9 +36,7 @@ class TaskConfig(Config):
     """Copy or addition: the spectral network first, then its rivals with a multiple of its time."""
 
     lengths: tuple[int, ...] = Field(min_length=1, description="delay of the copy task, length of the addition task [steps]")
-    lessons: int = Field(
-        default=0, ge=0, le=8, description="shorter lengths before it, each half the next, at twice its rate"
-    )
+    lessons: int = Field(default=0, ge=0, le=8, description="shorter lengths before it, each half the next, at twice its rate")
     networks: tuple[CellName, ...] = Field(default=("spectral", "lstm"), min_length=1, description="the spectral one first")
     seeds: int = Field(default=1, ge=1, description="networks of each kind")
     cell: CellConfig = CellConfig()
