@@ -170,9 +170,15 @@ def test_files_that_are_absent_broken_off_or_forbidden(tmp_path, monkeypatch):
         with pytest.raises(DataError, match="cannot be decompressed.*Remedy"):
             read_bytes(tmp_path / name)
 
+    look = Path.iterdir
+
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "inner" / "text").mkdir(parents=True)
+    monkeypatch.setattr(Path, "iterdir", lambda path: refuse() if path.name == "text" else look(path))
+    with pytest.raises(DataError, match="text may not be read: permission denied.*Remedy"):
+        load_text("text", str(tmp_path / "inner"))
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(DataError, match="may not be read: permission denied.*Remedy"):
         load_images("cifar10", str(tmp_path))

@@ -48,7 +48,7 @@ def figures(folder):
 
 def test_a_run_leaves_configuration_events_metrics_and_page(start):
     folder, text = start("seed=3")
-    assert folder.config == {"steps": 60, "seed": 3, "pause": 0.0, "trouble": ""}
+    assert folder.config == {"steps": 60, "seed": 3, "pause": 0.0, "trouble": "", "file": ""}
     assert [row.name for row in folder.metrics()] == ["end", "fit", "time"]
     assert (folder.path / "report.html").exists()
     assert "walk       1/2  a random walk" in text
@@ -159,6 +159,18 @@ def test_a_machine_that_is_too_small_is_refused_before_anything_is_written(start
     with pytest.raises(UsageError, match=words):
         start(extra=extra)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_that_a_later_stage_lacks_is_missed_before_anything_is_written_and_not_once_that_stage_is_done(start, tmp_path):
+    file = tmp_path / "file"
+    with pytest.raises(DataError, match="file is absent"):
+        start(f"file='{file}'")
+    assert not (tmp_path / "run").exists()
+    start(f"file='{file}'", until="walk")
+    file.touch()
+    start(f"file='{file}'")
+    file.unlink()
+    assert start(f"file='{file}'")[1].count("done before") == 2
 
 
 def test_too_little_memory_is_refused(start, monkeypatch):

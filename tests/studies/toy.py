@@ -9,7 +9,7 @@ import types
 from pathlib import Path
 
 from parametra.core.config import Config
-from parametra.core.errors import PhysicalStopError
+from parametra.core.errors import DataError, PhysicalStopError
 from parametra.core.files import write_text
 from parametra.store.metrics import Metric
 from parametra.studies.base import Stage, Study
@@ -29,6 +29,7 @@ class ToyConfig(Config):
     seed: int = 1
     pause: float = 0.0
     trouble: str = ""
+    file: str = ""
 
 
 def walk(run):
@@ -56,6 +57,11 @@ def cause_trouble(trouble):
         raise ZeroDivisionError
 
 
+def need_file(config):
+    if config.file and not Path(config.file).exists():
+        raise DataError(f"{config.file} is absent.")
+
+
 def fit(run):
     end = run.result("walk")["end"]
     return {
@@ -70,7 +76,7 @@ def study(folder: Path, extra: str = "") -> Study:
     folder.mkdir(exist_ok=True)
     (folder / "toy-mini.toml").write_text(PRESET.format(extra=extra))
     (folder / "toy-nano.toml").write_text(PRESET.format(extra="").replace("0.1", "0.05", 1))
-    stages = (Stage("walk", walk, "a random walk"), Stage("fit", fit, "a fit to it"))
+    stages = (Stage("walk", walk, "a random walk"), Stage("fit", fit, "a fit to it", need_file))
     return Study("toy", "a study for tests", ToyConfig, stages, folder=folder)
 
 

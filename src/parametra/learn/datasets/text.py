@@ -11,7 +11,7 @@ import numpy as np
 
 from parametra.core.errors import DataError, UsageError
 from parametra.learn.datasets import hub
-from parametra.learn.datasets.files import checksum, data_folder, exists, find, read_bytes
+from parametra.learn.datasets.files import checksum, data_folder, exists, find, read_bytes, unreadable
 from parametra.learn.datasets.names import TITLES, Source, TextSet
 
 UNKNOWN, LINE_END = "<unk>", "<eos>"
@@ -146,8 +146,7 @@ def _embedded() -> tuple[str, str]:
 
 def _running(path: Path) -> tuple[str, str]:
     """A file, or all text files of a folder; what stands around a text of Project Gutenberg is left out in memory."""
-    places = (path, path / "text")
-    files = [path] if exists(path) else next((found for place in places if (found := sorted(place.glob("*.txt")))), [])
+    files = [path] if exists(path) else _texts(path) or _texts(path / "text")
     if not files:
         raise DataError(
             f"{path} holds no .txt file. Likely cause: another folder. Remedy: data.folder with a text file or its folder."
@@ -158,6 +157,15 @@ def _running(path: Path) -> tuple[str, str]:
         start, end = START.search(text), END.search(text)
         texts.append(text[start.end() if start else 0 : end.start() if end else None])
     return "\n".join(texts), ", ".join(file.name for file in files[:3]) + (", ..." if len(files) > 3 else "")
+
+
+def _texts(folder: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.suffix == ".txt")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:  # a glob would find nothing, and not say that it may not look
+        raise DataError(unreadable(folder, error)) from None
 
 
 def _decoded(data: bytes, path: Path) -> str:

@@ -11,7 +11,8 @@ from parametra.report.section import Figure, Panels, Part, Section, Table, missi
 TITLE = "Depth"
 LEAD = (
     "Very deep networks of equal layers. The norm of the gradient by each layer's dense matrix, before training and at its end; "
-    "its largest value over its smallest among the layers, while the network trains; and what is learned."
+    "its largest value over its smallest among the layers, while the network trains; and what is learned. Mirrored rectifiers "
+    "are pairs max(z, 0) and max(-z, 0) that share a row of the matrix before them."
 )
 
 

@@ -36,14 +36,20 @@ class TaskConfig(Config):
     """Copy or addition: the spectral network first, then its rivals with a multiple of its time."""
 
     lengths: tuple[int, ...] = Field(min_length=1, description="delay of the copy task, length of the addition task [steps]")
+    lessons: int = Field(default=0, ge=0, le=8, description="shorter lengths before it, each half the next, at twice its rate")
     networks: tuple[CellName, ...] = Field(default=("spectral", "lstm"), min_length=1, description="the spectral one first")
     seeds: int = Field(default=1, ge=1, description="networks of each kind")
     cell: CellConfig = CellConfig()
     batch: int = Field(default=64, ge=1, description="sequences a step")
     rate: float = Field(default=2e-3, gt=0, description="learning rate of Adam at the start")
     halving: int = Field(default=0, ge=0, description="steps after which the learning rate is halved, smoothly; 0 for never")
+    reach: float = Field(
+        default=30,
+        gt=0,
+        description="T beyond which W and b of networks without gates learn more slowly, as reach / T [steps]",
+    )
     clip: float = Field(default=1.0, gt=0, description="bound on the norm of the gradient")
-    steps: int = Field(default=600, ge=1, description="steps of the optimiser at most, of any network")
+    steps: int = Field(default=600, ge=1, description="steps of the optimiser at most, of any network, at any length")
     every: int = Field(default=20, ge=1, description="steps between two scores")
     goal: float = Field(gt=0, le=1, description="score that counts as solved: share of symbols recalled, or R2 of the sum")
     hold: int = Field(default=0, ge=0, description="scores after the first at the goal that must not fall below it again")
@@ -53,8 +59,8 @@ class TaskConfig(Config):
     @model_validator(mode="after")
     def _comparable(self) -> "TaskConfig":
         _spectral_first(self.networks)
-        if any(length < 2 for length in self.lengths):
-            raise ValueError("lengths must be at least 2")
+        if any(length < 2 << self.lessons for length in self.lengths):
+            raise ValueError("lengths must be at least 2, and those of the lessons too")
         return self
 
 
@@ -109,8 +115,8 @@ class DepthConfig(Config):
 
     depths: tuple[int, ...] = Field(default=(100,), min_length=1, description="layers")
     networks: tuple[DeepName, ...] = Field(default=("spectral", "orthogonal", "he"), min_length=1, description="kinds of network")
-    activations: tuple[Literal["relu", "leaky_relu", "tanh"], ...] = Field(
-        default=("relu",), min_length=1, description="nonlinearities"
+    activations: tuple[Literal["relu", "mirrored_relu", "leaky_relu", "tanh"], ...] = Field(
+        default=("relu",), min_length=1, description="nonlinearities; mirrored_relu: pairs relu(z), relu(-z)"
     )
     width: int = Field(default=64, ge=2, description="of every layer")
     radius: float = Field(default=0.05, ge=0, lt=1, description="half-width of the interval of singular values over the gain")

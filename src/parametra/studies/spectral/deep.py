@@ -2,7 +2,7 @@
 
 Gains: He, Zhang, Ren & Sun (2015, arXiv 1502.01852) for rectifiers; Poole et al. (2016, arXiv 1606.05340) and Schoenholz et al.
 (2017, arXiv 1611.01232) for the edge of chaos of tanh, where correlations and gradients pass furthest; Pennington, Schoenholz &
-Ganguli (2017, arXiv 1711.04735) for orthogonal matrices.
+Ganguli (2017, arXiv 1711.04735) for orthogonal matrices; Balduzzi et al. (2017, arXiv 1702.08591) for mirrored rectifiers.
 """
 
 import math
@@ -19,7 +19,8 @@ from parametra.networks.linear import Linear
 from parametra.studies.spectral.images import entropy
 from parametra.weights import AbstractWeight, Dense, SpectralWeight, glorot_uniform
 
-CRITICAL = {"relu": math.sqrt(2.0), "leaky_relu": math.sqrt(2.0 / 1.09), "tanh": 1.0, "identity": 1.0}
+MIRRORED = "mirrored_relu"
+CRITICAL = {"relu": math.sqrt(2.0), MIRRORED: math.sqrt(2.0), "leaky_relu": math.sqrt(2.0 / 1.09), "tanh": 1.0, "identity": 1.0}
 EDGE = {"tanh": (math.sqrt(1.76), math.sqrt(0.05)), "relu": (math.sqrt(2.0), 0.0)}  # deviations of weights and biases
 KINDS = ("spectral", "orthogonal", "he", "glorot", "edge of chaos", "residual", "spectral residual")
 
@@ -27,12 +28,14 @@ KINDS = ("spectral", "orthogonal", "he", "glorot", "edge of chaos", "residual", 
 class DeepNetwork(eqx.Module):
     """h <- f(W h + b), or h <- h + f(W h + b) with `residual`, many times over.
 
+    With mirrored rectifiers h <- W [relu(h), relu(-h)] + b, or h plus that: W is twice as wide as high, and [Q, -Q] makes Q h.
+
     Attributes:
         first: inputs to width.
         weights: one weight whose arrays have the layer as leading axis.
         biases: (layer, width).
         last: width to outputs.
-        activation: a name in `ACTIVATIONS`.
+        activation: a name in `ACTIVATIONS`, or "mirrored_relu".
         residual: whether the state is added to each layer's result.
     """
 
@@ -48,7 +51,7 @@ class DeepNetwork(eqx.Module):
         """Number of layers between the first and the last."""
         return self.biases.shape[0]
 
-    def matrices(self) -> Float[Array, "layer width width"]:
+    def matrices(self) -> Float[Array, "layer width columns"]:
         """The dense matrix of every layer."""
         return jax.vmap(lambda weight: weight.unwrap())(self.weights)
 
@@ -59,14 +62,16 @@ class DeepNetwork(eqx.Module):
         return jnp.linalg.svd(self.matrices(), compute_uv=False)
 
     def __call__(
-        self, x: Float[Array, "batch inputs"], matrices: Float[Array, "layer width width"] | None = None
+        self, x: Float[Array, "batch inputs"], matrices: Float[Array, "layer width columns"] | None = None
     ) -> Float[Array, "batch outputs"]:
         """Scores; with the layers' `matrices` in the place of the network's own, so that they can be differentiated."""
-        f = ACTIVATIONS[self.activation]
 
         def layer(h: Array, parts: tuple[Array, Array]) -> tuple[Array, None]:
             matrix, bias = parts
-            z = f(h @ matrix.T + bias)
+            if self.activation == MIRRORED:
+                z = jax.nn.relu(jnp.concatenate([h, -h], axis=-1)) @ matrix.T + bias
+            else:
+                z = ACTIVATIONS[self.activation](h @ matrix.T + bias)
             return (h + z if self.residual else z), None
 
         h, _ = jax.lax.scan(layer, self.first(x), (self.matrices() if matrices is None else matrices, self.biases))
@@ -80,16 +85,16 @@ def make(
 
     Args:
         kind: "spectral", singular values held within `radius` of the critical gain, relative; "orthogonal", the critical gain
-            times an orthogonal matrix at the start, free afterwards; "he" and "glorot", free; "edge of chaos", normal weights
-            and biases of the deviations in `EDGE`; "residual", zero matrices of free branches at the start (Zhang, Dauphin & Ma
-            2019, arXiv 1901.09321, without their scalars); "spectral residual", singular values of the branches in 0 to
-            2 / depth.
+            times an orthogonal matrix at the start, free afterwards; both start as [Q, -Q] where rectifiers are mirrored; "he"
+            and "glorot", free; "edge of chaos", normal weights and biases of the deviations in `EDGE`; "residual", zero
+            matrices of free branches at the start (Zhang, Dauphin & Ma 2019, arXiv 1901.09321, without their scalars);
+            "spectral residual", singular values of the branches in 0 to 2 / depth.
         key: a random key.
         inputs: size of an input.
         outputs: number of scores.
         width: of every layer.
         depth: number of layers.
-        activation: "relu", "leaky_relu", "tanh" or "identity".
+        activation: "relu", "mirrored_relu", "leaky_relu", "tanh" or "identity".
         radius: relative half-width of the interval of singular values.
 
     Raises:
@@ -110,20 +115,26 @@ def make(
 
 
 def _weight(kind: str, key: PRNGKeyArray, width: int, depth: int, activation: str, radius: float) -> AbstractWeight:
-    gain = CRITICAL[activation]
+    gain, columns = CRITICAL[activation], 2 * width if activation == MIRRORED else width
     if kind == "spectral":  # random rows of reflectors give W a positive diagonal, by which rectified states grow: Haar's law
         bounds = (gain * (1 - radius), gain * (1 + radius))
-        return SpectralWeight.from_matrix(gain * jax.random.orthogonal(key, width), "full", bounds, clip=True)
+        return SpectralWeight.from_matrix(_isometry(key, width, columns, gain), "full", bounds, clip=True)
     if kind == "spectral residual":
-        return SpectralWeight.init(key, width, width, "full", (0.0, 2.0 / depth))
+        return SpectralWeight.init(key, width, columns, "full", (0.0, 2.0 / depth))
     if kind == "residual":
-        return Dense(jnp.zeros((width, width)))
+        return Dense(jnp.zeros((width, columns)))
     if kind == "orthogonal":
-        return Dense(gain * jax.random.orthogonal(key, width))
+        return Dense(_isometry(key, width, columns, gain))
     if kind == "glorot":
-        return Dense(glorot_uniform(key, width, width))
+        return Dense(glorot_uniform(key, width, columns))
     deviation = EDGE[activation][0] if kind == "edge of chaos" else gain
-    return Dense(deviation / math.sqrt(width) * jax.random.normal(key, (width, width)))
+    return Dense(deviation / math.sqrt(columns) * jax.random.normal(key, (width, columns)))
+
+
+def _isometry(key: PRNGKeyArray, width: int, columns: int, gain: float) -> Float[Array, "width columns"]:
+    """All singular values `gain`: gain Q, or [Q, -Q] gain / sqrt 2 where there are two columns for each row."""
+    orthogonal = jax.random.orthogonal(key, width)
+    return gain * orthogonal if columns == width else gain / math.sqrt(2.0) * jnp.concatenate([orthogonal, -orthogonal], axis=1)
 
 
 def layer_gradients(network: DeepNetwork, x: Float[Array, "batch inputs"], labels: Any) -> Float[Array, " layer"]:

@@ -9,7 +9,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from parametra.core.errors import UsageError
 from parametra.learn.datasets import load_images
-from parametra.studies.spectral.config import DataConfig
+from parametra.studies.spectral.config import DataConfig, SpectralConfig
 
 Batch = tuple[Array, Array]
 
@@ -53,6 +53,12 @@ def load(config: DataConfig, seed: int, pool: int = 1, samples: int = 0) -> Rows
     labels, test_labels = (jnp.asarray(part, jnp.int32) for part in (images.labels, images.test_labels))
     title = images.title if not samples else f"{images.title}, {samples} of {count} training images"
     return Rows(title, (jnp.asarray(train[kept]), labels[kept]), (jnp.asarray(test), test_labels), images.classes)
+
+
+def check(config: SpectralConfig) -> None:
+    """Raises as `load` does for what the stages will ask of it."""
+    for pool, samples in {(config.pixels.pool, config.pixels.samples), (1, config.margin.samples)}:
+        load(config.data, config.seed, pool, samples)
 
 
 def draw(data: Batch, key: PRNGKeyArray, batch: int) -> Batch:

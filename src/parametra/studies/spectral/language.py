@@ -11,13 +11,14 @@ import optax
 import xarray as xr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from parametra.core.errors import DataError
 from parametra.learn.datasets import Text, columns, load_text
 from parametra.networks.size import count_parameters
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.spectral import images, networks, parts
-from parametra.studies.spectral.config import CellConfig, TextConfig
+from parametra.studies.spectral.config import CellConfig, SpectralConfig, TextConfig
 from parametra.studies.spectral.training import Record, Trainer, adam
 
 Found = dict[tuple[str, int], dict[str, Any]]
@@ -49,11 +50,27 @@ class WordNetwork(eqx.Module):
         return self.recurrent(self.embedding[words]) @ self.embedding.T + self.bias
 
 
+def load(config: SpectralConfig) -> Text:
+    """The text that the configuration names; raises as `load_text` does."""
+    data, own = config.data, config.language
+    return load_text(data.text, data.folder, source=data.source, least=own.least, limit=own.words)
+
+
+def check(config: SpectralConfig) -> None:
+    """Raises as `load` does, and a DataError for a text shorter than a window, or than the columns of the test."""
+    text, own = load(config), config.language
+    trained = len(text.train[: own.tokens or None])
+    if trained <= own.length:
+        raise DataError(
+            f"{text.title} has {trained} words to train on, too few for windows of {own.length}. Remedy: a longer text, or a "
+            "smaller language.length."
+        )
+    columns(text.valid, STREAMS)
+
+
 def run_language(run: Run) -> dict[str, Any]:
     """Trains every kind of network on windows of the text; perplexity of the validation part."""
-    config = run.config.language
-    data = run.config.data
-    text = load_text(data.text, data.folder, source=data.source, least=config.least, limit=config.words)
+    config, text = run.config.language, load(run.config)
     found: Found = {}
     total = len(config.networks) * config.seeds
     for name in config.networks:

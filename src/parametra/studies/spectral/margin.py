@@ -33,8 +33,9 @@ def run_margin(run: Run) -> dict[str, Any]:
     found = []
     for number, radius in enumerate(config.radii):
         run.progress.update("margin", number / len(config.radii), half_width=radius)
-        name = f"margin-{number}"
-        found.append(parts.kept(run.folder, name, lambda radius=radius: members(config, rows, radius, run.config.seed)))
+        key = jax.random.fold_in(jax.random.key(run.config.seed), number)  # pairs that are resampled must not share a start
+        make = lambda radius=radius, key=key: members(config, rows, radius, key)
+        found.append(parts.kept(run.folder, f"margin-{number}", make))
     values = {name: np.array([row[name] for row in found]) for name in QUANTITIES}
     write_fields(
         run.folder.fields("margin"),
@@ -52,7 +53,7 @@ def run_margin(run: Run) -> dict[str, Any]:
     return {"metrics": metrics}
 
 
-def members(config: MarginConfig, rows: images.Rows, radius: float, seed: int) -> dict[str, Any]:
+def members(config: MarginConfig, rows: images.Rows, radius: float, key: Array) -> dict[str, Any]:
     """Networks of one interval, side by side: their margins and gaps."""
     (x, labels), (x_test, labels_test) = rows.train, rows.test
     optimiser = optax.adam(config.rate)
@@ -71,7 +72,7 @@ def members(config: MarginConfig, rows: images.Rows, radius: float, seed: int) -
         (params, _), _ = jax.lax.scan(step, (params, optimiser.init(params)), None, config.steps)
         return measures(eqx.combine(params, static), x, labels, x_test, labels_test)
 
-    keys = jax.random.split(jax.random.key(seed), config.networks)
+    keys = jax.random.split(key, config.networks)
     return {name: np.asarray(values).tolist() for name, values in jax.lax.map(fit, keys).items()}
 
 

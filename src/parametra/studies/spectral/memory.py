@@ -1,6 +1,7 @@
 """Stages copying and addition: how soon each kind of network solves a task of memory, side by side in one process."""
 
 import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -9,13 +10,14 @@ import numpy as np
 import optax
 import xarray as xr
 
+from parametra.networks.recurrent import RNNCell
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.spectral import networks, parts
 from parametra.studies.spectral.config import TaskConfig
 from parametra.studies.spectral.tasks import AdditionTask, CopyTask
-from parametra.studies.spectral.training import Record, Trainer, adam
+from parametra.studies.spectral.training import Record, Trainer
 
 Task = CopyTask | AdditionTask
 Found = dict[tuple[int, str, int], dict[str, Any]]
@@ -25,66 +27,104 @@ TIMES_FASTER = 3.0  # than LSTM, copy task
 
 def run_copying(run: Run) -> dict[str, Any]:
     """The copy task at every delay."""
-    return compete(run, "copying", run.config.copying, {delay: CopyTask(delay) for delay in run.config.copying.lengths})
+    return compete(run, "copying", run.config.copying, CopyTask)
 
 
 def run_addition(run: Run) -> dict[str, Any]:
     """The addition task at every length."""
-    return compete(run, "addition", run.config.addition, {length: AdditionTask(length) for length in run.config.addition.lengths})
+    return compete(run, "addition", run.config.addition, AdditionTask)
 
 
-def compete(run: Run, stage: str, config: TaskConfig, tasks: dict[int, Any]) -> dict[str, Any]:
+def compete(run: Run, stage: str, config: TaskConfig, task: Callable[[int], Task]) -> dict[str, Any]:
     """Trains every kind of network on every task, the spectral one first: its time bounds that of the others."""
     found: Found = {}
-    total = len(tasks) * len(config.networks) * config.seeds
-    for length, task in tasks.items():
+    total = len(config.lengths) * len(config.networks) * config.seeds
+    for length in config.lengths:
         limit = np.inf
+        lessons = {length >> halvings: task(length >> halvings) for halvings in range(config.lessons, -1, -1)}
         for name in config.networks:
-            contest = Contest(config, task, name)
+            contest = Contest(config, name, lessons)
             for seed in range(config.seeds):
-                told = functools.partial(_tell, run, stage, len(found) / total, 1 / (total * config.steps), name, length)
+                told = functools.partial(_tell, run, stage, len(found) / total, 1 / total, name)
                 make = functools.partial(contest.run, run.config.seed + seed, limit, told)
                 found[length, name, seed] = parts.kept(run.folder, f"{stage}-{length}-{name}-{seed}", make)
             if name == "spectral":
                 limit = config.patience * max(found[length, name, seed]["seconds"][-1] for seed in range(config.seeds))
-    write_fields(run.folder.fields(stage), table(config, found, [task.trivial for task in tasks.values()]))
-    return {"metrics": [row for length in tasks for row in metrics(stage, config, length, found)]}
+    write_fields(run.folder.fields(stage), table(config, found, [task(length).trivial for length in config.lengths]))
+    return {"metrics": [row for length in config.lengths for row in metrics(stage, config, length, found)]}
 
 
-def _tell(run: Run, stage: str, share: float, of_step: float, name: str, length: int, record: Record) -> None:
-    run.progress.update(stage, share + of_step * record.step[-1], length=length, network=name, score=record.score[-1])
+def _tell(run: Run, stage: str, share: float, part: float, name: str, done: float, length: int, record: Record) -> None:
+    run.progress.update(stage, share + part * done, length=length, network=name, score=record.score[-1])
 
 
 class Contest:
-    """One kind of network on one task; compiled when it is first run."""
+    """One kind of network on one task, and on the shorter ones that lead to it; compiled when it is first run.
 
-    def __init__(self, config: TaskConfig, task: Task, name: str):
-        self.config, self.task = config, task
+    Args:
+        config: how to train.
+        name: the kind of network.
+        lessons: tasks by their lengths; the last one is what is asked.
+    """
+
+    def __init__(self, config: TaskConfig, name: str, lessons: Mapping[int, Task]):
+        self.config, self.lessons = config, lessons
+        task = next(iter(lessons.values()))
         self.make = eqx.filter_jit(lambda key: networks.make(name, key, config.cell, task.inputs, task.outputs))
 
     @functools.cached_property
-    def trainer(self) -> Trainer:
-        """The compiled training, with test sequences that no training draws."""
-        config, task = self.config, self.task
-        return Trainer(
-            self.make(jax.random.key(0)),
-            lambda data, key: task.draw(key, config.batch),
-            lambda model, batch: task.loss(model(batch[0]), batch[1]),
-            lambda model, batch: task.score(model(batch[0]), batch[1]),
-            adam(config.rate if config.halving == 0 else optax.exponential_decay(config.rate, config.halving, 0.5), config.clip),
-            config.every,
-            None,
-            task.draw(jax.random.fold_in(jax.random.key(0), 1), config.test),
+    def trainers(self) -> dict[int, Trainer]:
+        """The compiled training at every length, with test sequences that no training draws."""
+        config, model = self.config, self.make(jax.random.key(0))
+        return {
+            length: Trainer(
+                model,
+                lambda data, key, task=task: task.draw(key, config.batch),
+                lambda model, batch, task=task: task.loss(model(batch[0]), batch[1]),
+                lambda model, batch, task=task: task.score(model(batch[0]), batch[1]),
+                self.optimiser(length, number),
+                config.every,
+                None,
+                task.draw(jax.random.fold_in(jax.random.key(0), 1), config.test),
+            )
+            for number, (length, task) in enumerate(self.lessons.items())
+        }
+
+    def optimiser(self, length: int, number: int = 0) -> optax.GradientTransformation:
+        """Adam, at half the rate in each lesson after the first: what is known need only be refined.
+
+        Over T steps a change of W or b acts T times, so where nothing forgets, their rate is the smaller the longer T.
+        """
+        config, slower = self.config, min(1.0, self.config.reach / length)
+        start = config.rate / 2**number
+        rates = [
+            rate if config.halving == 0 else optax.exponential_decay(rate, config.halving, 0.5)
+            for rate in (start, start * slower)
+        ]
+        return optax.chain(
+            optax.clip_by_global_norm(config.clip),
+            optax.multi_transform({"once": optax.adam(rates[0]), "every step": optax.adam(rates[1])}, applied),
         )
 
-    def run(self, seed: int, limit: float, tell: Any) -> dict[str, Any]:
-        """Trains until the task is solved for good, or `limit` seconds or all steps are over."""
-        keys, trainer = jax.random.split(jax.random.key(seed), 2), self.trainer
-        model = self.make(keys[0])
-        stop = lambda record: self.solved(record) or record.seconds[-1] > limit
-        _, record = trainer.run(model, keys[1], self.config.steps, stop, lambda record, model: tell(record))
-        solved = record.reached(self.config.goal) if self.solved(record) else None
-        return parts.summary(record, self.config.every, model) | {"solved": solved}
+    def run(self, seed: int, limit: float, tell: Callable[[float, int, Record], None]) -> dict[str, Any]:
+        """Trains until the last task is solved for good, or `limit` seconds or all steps are over; a record of the last one.
+
+        What the shorter tasks took is in its steps and times from the start.
+        """
+        keys, trainers = jax.random.split(jax.random.key(seed), 2), self.trainers
+        model, record, spent = self.make(keys[0]), Record(), {"step": 0, "seconds": 0.0, "cpu": 0.0}
+        for number, (length, trainer) in enumerate(trainers.items()):
+
+            def on_record(record: Record, model: Any, number: int = number, length: int = length) -> None:
+                tell((number + record.step[-1] / self.config.steps) / len(trainers), length, record)
+
+            spent = {name: before + (getattr(record, name) or [0])[-1] for name, before in spent.items()}
+            left = limit - spent["seconds"]
+            stop = lambda record, left=left: self.solved(record) or record.seconds[-1] > left
+            model, record = trainer.run(model, jax.random.fold_in(keys[1], number), self.config.steps, stop, on_record)
+        row = parts.summary(record, self.config.every, model)
+        row |= {name: [before + value for value in row[name]] for name, before in spent.items()}
+        return row | {"solved": record.reached(self.config.goal) if self.solved(record) else None}
 
     def solved(self, record: Record) -> bool:
         """Whether the last `hold` + 1 scores are all at the goal."""
@@ -92,9 +132,19 @@ class Contest:
         return len(last) == self.config.hold + 1 and min(last) >= self.config.goal
 
 
-def seconds(row: dict[str, Any]) -> float:
+def applied(model: networks.RecurrentNetwork) -> networks.RecurrentNetwork:
+    """How often each parameter acts on what is remembered: W and b of a cell without gates at every step."""
+    labels, cell = jax.tree.map(lambda _: "once", model), model.cell
+    if not isinstance(cell, RNNCell):
+        return labels
+    return eqx.tree_at(
+        lambda m: (m.cell.hidden, m.cell.bias), labels, jax.tree.map(lambda _: "every step", (cell.hidden, cell.bias))
+    )
+
+
+def seconds(row: dict[str, Any], of: str = "seconds") -> float:
     """Time of training up to the score from which on the goal holds; all of it where the task was not solved."""
-    return row["seconds"][-1 if row["solved"] is None else row["solved"]]
+    return row[of][-1 if row["solved"] is None else row["solved"]]
 
 
 def metrics(stage: str, config: TaskConfig, length: int, found: Found) -> list[Metric]:
@@ -105,9 +155,10 @@ def metrics(stage: str, config: TaskConfig, length: int, found: Found) -> list[M
     solved = {name: float(np.mean([row["solved"] is not None for row in rows])) for name, rows in mine.items()}
     time = {name: float(np.median([seconds(row) for row in rows])) for name, rows in mine.items()}
     own = time["spectral"] if solved["spectral"] == 1 else float("nan")
+    cost = f"{source}; {np.median([seconds(row, 'cpu') for row in mine['spectral']]):.1f} s of processor time"
     rows = [
         Metric(f"{label}: spectral, share of seeds solved", solved["spectral"], "1", 1.0, "higher", "skill", source),
-        Metric(f"{label}: spectral, time to the goal", own, "s", LIMITS.get((stage, length)), "lower", "cost", source),
+        Metric(f"{label}: spectral, time to the goal", own, "s", LIMITS.get((stage, length)), "lower", "cost", cost),
     ]
     for name, found_here in mine.items():
         last = float(np.median([row["score"][-1] for row in found_here]))
