@@ -174,7 +174,7 @@ def test_an_array_in_two_places_is_two_weights():
 def test_what_is_no_scheme_is_refused():
     model = eqx.nn.Linear(8, 8, key=KEY)
     with pytest.raises(UsageError, match="Likely cause: forgotten brackets"):
-        parametrize(model, "weight", symmetric)
+        parametrize(model, "weight", symmetric)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_scheme_that_makes_something_else_is_refused():

@@ -11,7 +11,9 @@ SIZE, ROWS = 256, 64
 
 
 @pytest.mark.parametrize(
-    "scheme", [dense(), symmetric(), hadamard(4), hadamard(8), circulant(4), quarter(), block4(), chunk(2, 2), eigen(16)], ids=str
+    "scheme",
+    [dense(), symmetric(), hadamard(4), hadamard(8), circulant(4), quarter(), block4(), chunk(2, 2), eigen(16)],
+    ids=lambda scheme: scheme.name,
 )
 def test_flops_of_a_product(scheme):
     weight = jax.eval_shape(lambda: scheme(jnp.ones((SIZE, SIZE))))

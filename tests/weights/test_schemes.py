@@ -173,7 +173,7 @@ def test_gates_of_a_recurrent_cell():
         (spatially_symmetric(), (4, 4, 3, 5), "square window"),
         (dihedrally_symmetric(), (4, 4, 3), "square window"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_what_a_scheme_cannot_hold_is_refused(scheme, shape, message):
     with pytest.raises(UsageError, match=message):

@@ -1,6 +1,7 @@
 """The lottery on a finished run of smoke: every number of every network, what became of a run, and the table that is kept."""
 
 import csv
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_a_run_without_a_whole_day_is_as_bad_as_can_be(run, record):
     assert not lottery.outcome(fields, record, run.config)["crashed"]
 
 
-def made_up(run, seeds=12):
+def made_up(seeds=12) -> tuple[xr.Dataset, Any]:
     """A table of three kinds in which one number tells who is lost."""
     random = np.random.default_rng(3)
     kinds = ("a", "b", "c")
@@ -81,8 +82,8 @@ def made_up(run, seeds=12):
     return table, config
 
 
-def test_what_tells_is_found_on_the_seen_kinds_and_judged_on_the_unseen(run, tmp_path):
-    table, config = made_up(run)
+def test_what_tells_is_found_on_the_seen_kinds_and_judged_on_the_unseen(tmp_path):
+    table, config = made_up()
     table = lottery._with_areas(table, config)
     area = table.area_lost.sel(bound="value")
     assert (area.sel(predictor="replay_departure") == 1.0).all()
