@@ -64,11 +64,11 @@ def test_blocks_of_any_length_give_the_same_samples(dataset, fields, steps, monk
 def test_the_samples_are_not_copied_and_batches_are_scaled_to_the_bit(dataset, config, monkeypatch):
     given = {}
 
-    def capture(network, loss, data, *arguments, augment, **options):
+    def capture(networks, loss, data, *arguments, augment, **options):
         given.update(data=data, augment=augment)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "fit", capture)
+    monkeypatch.setattr(training, "fit_many", capture)
     with pytest.raises(KeyboardInterrupt):
         train(dataset, config.model_copy(update={"mirror": False}), SIGMA_HALF, TIME_STEP, seed=1)
     assert given["data"][0] is dataset.inputs
