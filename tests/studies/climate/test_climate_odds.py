@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from parametra.studies.climate.odds import area_under_curve, best_of, elsewhere, together
+from parametra.studies.climate.odds import area_under_curve, best_of, cross_validated_risk, risk_of_unseen
 
 
 @given(
@@ -36,8 +36,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
 def test_too_few_of_either_say_nothing():
     assert np.isnan(area_under_curve(np.arange(5.0), np.array([True, True, False, False, False])).value)
     assert np.isnan(area_under_curve(np.array([np.nan, *range(7)]), np.arange(8) < 4).value)
-    assert np.isnan(together(np.zeros((6, 2)), np.arange(6) < 2)).all()
-    assert np.isnan(elsewhere(np.zeros((6, 2)), np.arange(6) < 2, np.zeros((3, 2)))).all()
+    assert np.isnan(cross_validated_risk(np.zeros((6, 2)), np.arange(6) < 2)).all()
+    assert np.isnan(risk_of_unseen(np.zeros((6, 2)), np.arange(6) < 2, np.zeros((3, 2)))).all()
     assert best_of([("a", np.nan)]) == ("", pytest.approx(np.nan, nan_ok=True))
     assert best_of([("a", np.nan), ("b", 0.4), ("c", 0.6)]) == ("c", 0.6)
 
@@ -48,6 +48,6 @@ def test_regression_finds_what_tells_and_does_not_find_what_is_not_there():
     noise = random.normal(size=(80, 6))
     telling = np.concatenate([noise, (lost + 0.5 * random.normal(size=80))[:, None]], axis=1)
     telling[0, 2] = np.inf
-    assert area_under_curve(together(telling, lost), lost).value > 0.8
-    assert abs(area_under_curve(together(noise, lost), lost).value - 0.5) < 0.2  # a fit on itself would say .7
-    assert area_under_curve(elsewhere(telling[:50], lost[:50], telling[50:]), lost[50:]).value > 0.8
+    assert area_under_curve(cross_validated_risk(telling, lost), lost).value > 0.8
+    assert abs(area_under_curve(cross_validated_risk(noise, lost), lost).value - 0.5) < 0.2  # a fit on itself would say .7
+    assert area_under_curve(risk_of_unseen(telling[:50], lost[:50], telling[50:]), lost[50:]).value > 0.8

@@ -5,7 +5,7 @@ $D_n = x_{n+1} - x_n - \Delta t\,Q_n$ for x = (T, q). A rollout steps $x_{n+1} =
 emulator's Q; wind, pressure, sun and surface fluxes stay as recorded. The recorded scheme in its place gives the record back.
 
 A network that is right for one step at a time may still answer its own small errors wrongly; here they come back to it, as they
-do in a host, while a step costs no more than one of training.
+do in a host.
 """
 
 import dataclasses
@@ -84,22 +84,22 @@ class RolloutLoss:
 
 
 def windows(
-    data: ColumnDataset, steps: int, start: int = 0
+    data: ColumnDataset, steps: int
 ) -> tuple[Float[np.ndarray, "window moment inputs"], Float[np.ndarray, "window step outputs"]]:
-    """Every column of `data` cut into stretches of `steps` steps, one after the other from step `start`: what a batch is made of.
+    """Every column of `data` cut into stretches of `steps` steps, one after the other: what a batch is made of.
 
     Raises:
         DataError: no stretch of that length.
     """
     times, rows, columns = data.shape
-    count = (times - 1 - start) // steps
+    count = (times - 1) // steps
     if count < 1:
         raise DataError(
             f"A stretch of {times} steps holds no rollout of {steps}. Remedy: smaller `rollout.steps`, or more days of truth."
         )
     inputs = data.inputs.reshape(times, rows * columns, -1)
     targets = data.targets.reshape(times, rows * columns, -1)
-    first = start + steps * np.arange(count)
+    first = steps * np.arange(count)
     seen = inputs[first[:, None] + np.arange(steps + 1)]  # (window, moment, column, inputs)
     gave = targets[first[:, None] + np.arange(steps)]
     return tuple(np.ascontiguousarray(a.swapaxes(1, 2)).reshape(-1, a.shape[1], a.shape[3]) for a in (seen, gave))  # pyright: ignore

@@ -51,6 +51,7 @@ def wave_growth(
         raise UsageError(f"A response and profiles of shapes {shapes} do not fit {levels} layers.")
     if not all(np.all(np.isfinite(values)) for values in (response, temperature, humidity)):
         raise UsageError("The response or the profiles are not finite. Likely cause: columns of a run that failed.")
+    # elements in roots of energy, of one size each: eigenvalues stay what they are and are found more exactly
     root = np.concatenate([np.sqrt(np.diff(np.asarray(sigma_half))), energy_weights(sigma_half) * np.sqrt(HEAT_CAPACITY)])
     physics = np.eye(3 * levels)
     physics[levels:, levels:] += time_step * response

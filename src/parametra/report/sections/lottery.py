@@ -34,7 +34,7 @@ def _of(data: xr.Dataset, kind: object) -> xr.Dataset:
 
 def _survival(data: xr.Dataset) -> str:
     """Share of each kind that still has the climate, by day."""
-    last = float(np.nanmax([data.days.values.min(), np.nanmax(np.append(data.lost_day.values, 1.0))]))
+    last = float(np.nanmax(np.append(data.lost_day.values, data.days.values.min())))
     day = np.linspace(0.0, last, 181)
     lines = {}
     for kind in data.of.values:

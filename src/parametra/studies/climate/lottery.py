@@ -20,7 +20,7 @@ from parametra.studies.base import Run
 from parametra.studies.climate.climate import wilson
 from parametra.studies.climate.config import ClimateConfig
 from parametra.studies.climate.coupled import LIMITS, keeps_climate
-from parametra.studies.climate.odds import area_under_curve, best_of, elsewhere, together
+from parametra.studies.climate.odds import area_under_curve, best_of, cross_validated_risk, risk_of_unseen
 from parametra.studies.climate.predictors import (
     BEFORE,
     EARLY,
@@ -118,9 +118,9 @@ def _with_areas(table: xr.Dataset, config: ClimateConfig) -> xr.Dataset:
             for row, group in enumerate(groups, start=len(risks)):
                 columns = stacked[group]
                 if kind == unseen:
-                    judged = elsewhere(columns[of_seen], came[of_seen], columns[here])
+                    judged = risk_of_unseen(columns[of_seen], came[of_seen], columns[here])
                 else:
-                    judged = together(columns[here], came[here])
+                    judged = cross_validated_risk(columns[here], came[here])
                 values[row, place] = area_under_curve(judged, came[here])
         new[f"area_{ending}"] = (("predictor", "of", "bound"), values)
     return table.assign(new).assign_coords(predictor=[*risks, *groups], of=kinds, bound=["value", "low", "high"])

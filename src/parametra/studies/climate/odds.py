@@ -47,7 +47,7 @@ def _areas(yes: Float[np.ndarray, "draw lost"], no: Float[np.ndarray, "draw kept
     return (ranks - m * (m + 1) / 2) / (m * n)
 
 
-def together(
+def cross_validated_risk(
     risks: Float[np.ndarray, "run predictor"], lost: Bool[np.ndarray, " run"], seed: int = 0
 ) -> Float[np.ndarray, " run"]:
     """The risk of each run by logistic regression on all predictors, fitted to the other folds only; NaN with too few lost."""
@@ -60,7 +60,7 @@ def together(
     return np.asarray(cross_val_predict(_model(), _finite(risks), lost, cv=plan, method="decision_function"))
 
 
-def elsewhere(
+def risk_of_unseen(
     risks: Float[np.ndarray, "run predictor"], lost: Bool[np.ndarray, " run"], unseen: Float[np.ndarray, "other predictor"]
 ) -> Float[np.ndarray, " other"]:
     """The risk of runs that the regression has not seen; NaN where too few of those it has are lost."""
