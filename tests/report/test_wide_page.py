@@ -19,13 +19,30 @@ def made_up_fields():
     generator, width = np.random.default_rng(0), np.array([64.0, 256.0, 1024.0])
     fall = width[:, None] ** -0.5 * np.exp(0.1 * generator.normal(size=(3, 2)))
     quantities = ["first weight", "inner weights", "last weight", "empirical kernel"]
+    deep = np.stack([fall, fall**2, fall, fall**1.5])
+    shallow = np.where(np.arange(4)[:, None, None] == 1, np.nan, deep)  # no inner weights
     yield (
         "width",
         xr.Dataset(
-            {"change": (("quantity", "width", "seed"), np.stack([fall, fall**2, fall, fall**1.5]), ONE)},
-            {"quantity": quantities, "width": width, "seed": [0, 1]},
+            {"change": (("network", "quantity", "width", "seed"), np.stack([deep, shallow]), ONE)},
+            {"network": ["relu, 3 hidden", "relu, 1 hidden"], "quantity": quantities, "width": width, "seed": [0, 1]},
         ),
     )
+    losses = np.broadcast_to(np.exp(-0.2 * np.arange(21)), (3, 4, 21))
+    yield (
+        "parameterization",
+        xr.Dataset(
+            {
+                "curve": (("width", "curve_of", "record"), losses, ONE),
+                "apart": (("width", "seed"), 1e-15 + 0 * fall, ONE),
+                "gap": (("width", "seed"), fall, ONE),
+            },
+            {
+                "width": width, "curve_of": ["ntk", "standard, rates by layer", "standard, one rate", "its kernel"],
+                "record": np.arange(21.0), "seed": [0, 1],
+            },
+        ),
+    )  # fmt: skip
     decay = np.exp(-0.2 * np.arange(21))
     cells = (2, 3, 2)
     curve = np.broadcast_to(np.stack([decay, 1.02 * decay, 1.1 * decay]), (*cells, 3, 21))
@@ -102,9 +119,19 @@ def test_a_whole_run_shows_every_cell(run):
         ]
     )
     text = build(run.path).read_text(encoding="utf-8")
-    assert sections(text) == ["figures", "curves", "batches", "width", "distribution", "montecarlo", "speed", "configuration"]
+    assert sections(text) == [
+        "figures",
+        "curves",
+        "batches",
+        "width",
+        "parameterization",
+        "distribution",
+        "montecarlo",
+        "speed",
+        "configuration",
+    ]
     assert "no stage has written" not in text
-    assert text.count("<svg") == 12 + 2 + 2 + 3 + 3
+    assert text.count("<svg") == 12 + 2 + 4 + 2 + 3 + 3
     assert text.count("dense, momentum, cross-entropy") == 2  # a figure's title and a row of the table
     assert "-0.50 (-0.70 to -0.30)" in text
     head = text.split("</header>")[0]
@@ -114,4 +141,4 @@ def test_a_whole_run_shows_every_cell(run):
 
 def test_an_empty_run_says_what_is_not_there(run):
     text = build(run.path).read_text(encoding="utf-8")
-    assert text.count("no stage has written fields/") == 5
+    assert text.count("no stage has written fields/") == 6

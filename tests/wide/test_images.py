@@ -159,3 +159,20 @@ def test_a_pair_of_images_stays_in_the_cache():
     memory = program.memory_analysis()
     assert memory is not None
     assert memory.temp_size_in_bytes < 4 * 32**4
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_pairs_dealt_out_to_cores_are_those_of_one_loop(monkeypatch, padding):
+    """Also where they do not divide evenly, and with pooling; under jit there is one loop."""
+    model = ntk.Chain((conv(2, 4, padding=padding), RELU, ntk.AveragePool((2, 2), (2, 2)), conv(4, 4), RELU, *HEAD))
+    function, x1, x2 = kernel(model), image(5, 6, 6, 2), image(3, 6, 6, 2)
+    answers = []
+    for cores in (1, 2, 3):
+        monkeypatch.setattr("parametra.core.machine.cores", lambda cores=cores: cores)
+        answers.append((function(x1), function(x1, x2)))
+    answers.append(eqx.filter_jit(lambda x1, x2: (function(x1), function(x1, x2)))(x1, x2))
+    for other in answers[1:]:
+        for one, two in zip(jax.tree.leaves(answers[0]), jax.tree.leaves(other), strict=True):
+            assert_allclose(two, one, rtol=1e-6)
+    assert answers[0][0].ntk.shape == (5, 5)
+    assert answers[0][1].ntk.shape == (5, 3)

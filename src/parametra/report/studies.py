@@ -27,7 +27,7 @@ STUDIES: dict[str, tuple[str, ...]] = {
         *("speed", "configuration", "limits"),
     ),
     "spectral": ("memory", "pixels", "words", "depth", "spectra", "margins", "speed", "configuration"),
-    "wide": ("curves", "batches", "width", "distribution", "montecarlo", "speed", "configuration"),
+    "wide": ("curves", "batches", "width", "parameterization", "distribution", "montecarlo", "speed", "configuration"),
     "symmetry": ("images", "language", "counts", "universal", "speed", "configuration"),
     "extrapolation": ("bifurcation", "landmarks", "designs", "others", "subgrid", "speed", "configuration", "reservations"),
 }

@@ -1,7 +1,6 @@
 """The infinite-width kernels of a network: `kernel(model)` is a function of inputs."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -12,10 +11,9 @@ from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
 from parametra.networks import Linear, ntk
-from parametra.wide.offsets import global_mean, split
+from parametra.wide.pairs import image_pairs, matrix, self_pairs
 from parametra.wide.rules import needs_pixel_pairs, no_rule, parts, refuse_other_law, rule
-from parametra.wide.start import start, start_pair
-from parametra.wide.state import State
+from parametra.wide.start import start
 
 SMALL = 2**20  # numbers that are looked at sooner than a compiled program is started
 
@@ -49,6 +47,8 @@ class KernelFunction(eqx.Module):
             UsageError: shapes that do not fit, inputs that are not float32 or float64, NaN or infinity.
         """
         check_inputs(x1, x2)
+        if x1.ndim == 4 and needs_pixel_pairs(self.model):
+            return Kernel(*image_pairs(self.model, x1, x2))
         return _kernel(self, x1, x2)
 
     def diagonal(self, x: Float[Array, "n ..."]) -> Kernel:
@@ -143,74 +143,17 @@ def _kernel(function: KernelFunction, x1: Array, x2: Array | None) -> Kernel:
 def evaluate(model: Any, x1: Array, x2: Array | None) -> Kernel:
     """The kernels of checked inputs, for use inside of jit."""
     if x1.ndim == 4 and needs_pixel_pairs(model):
-        return _image_pairs(model, x1, x2)
-    return Kernel(*_matrix(rule(model, start(x1, x2))))
+        return Kernel(*image_pairs(model, x1, x2))
+    return Kernel(*matrix(rule(model, start(x1, x2))))
 
 
 @eqx.filter_jit
 def _diagonal(function: KernelFunction, x: Array) -> Kernel:
     if x.ndim == 4 and needs_pixel_pairs(function.model):
-        (nngp, tangent), _ = _self_pairs(function.model, x)
+        (nngp, tangent), _ = self_pairs(function.model, x)
         return Kernel(nngp, tangent)
     state = rule(function.model, start(x, None, paired=True))
-    return Kernel(*_matrix(state))
-
-
-def _matrix(state: State) -> tuple[Array, Array]:
-    if state.pixels != "none":
-        raise UsageError("The network's output is an image. Remedy: end it with Flatten or GlobalAveragePool, then ntk.Dense.")
-    return state.nngp, state.ntk
-
-
-def _pair(
-    model: Any, x1: Float[Array, "h w c"], x2: Float[Array, "h w c"] | None, variances: tuple[tuple[Array, Array], ...] = ()
-) -> State:
-    """The state after `model` of one image with another (with itself where None)."""
-    parted = split(model)
-    if parted is None:
-        return rule(model, start_pair(x1, x2).replace(pooled=variances))
-    before, after = parted
-    return rule(ntk.Chain(after), global_mean(before, x1, x2, variances))
-
-
-def _self_pairs(model: Callable[..., Any], x: Array) -> tuple[tuple[Array, Array], tuple[tuple[Array, Array], ...]]:
-    """K and Theta of each image with itself, and its variances after each pooling layer."""
-
-    def one(image: Array) -> tuple[tuple[Array, Array], tuple[tuple[Array, Array], ...]]:
-        state = _pair(model, image, None)
-        nngp, tangent = _matrix(state)
-        return (nngp[0], tangent[0]), state.pooled
-
-    return jax.lax.map(one, x)
-
-
-def _image_pairs(model: Callable[..., Any], x1: Array, x2: Array | None) -> Kernel:
-    """Pair by pair, so that the numbers of a pair stay near the processor; half of the pairs where x2 is x1."""
-    if len(x1) == 0 or (x2 is not None and len(x2) == 0):
-        none = jnp.zeros((len(x1), len(x1 if x2 is None else x2)), x1.dtype)
-        return Kernel(none, none)
-    own, pooled1 = _self_pairs(model, x1)
-    other = x1 if x2 is None else x2
-    pooled2 = pooled1 if x2 is None else _self_pairs(model, x2)[1]
-    if x2 is None:
-        rows, columns = np.triu_indices(len(x1), 1)
-    else:
-        rows, columns = (grid.ravel() for grid in np.indices((len(x1), len(other))))
-
-    def one(pair: tuple[Array, Array]) -> tuple[Array, Array]:
-        i, j = pair
-        variances = tuple((one[i], two[j]) for (one, _), (_, two) in zip(pooled1, pooled2, strict=True))
-        nngp, tangent = _matrix(_pair(model, x1[i], other[j], variances))
-        return nngp[0], tangent[0]
-
-    values = jax.lax.map(one, (jnp.asarray(rows), jnp.asarray(columns)))
-
-    def place(diagonal: Array, upper: Array) -> Array:
-        if x2 is not None:
-            return upper.reshape(len(x1), len(x2))
-        return jnp.diag(diagonal).at[rows, columns].set(upper).at[columns, rows].set(upper)
-
-    return Kernel(*map(place, own, values))
+    return Kernel(*matrix(state))
 
 
 @functools.singledispatch

@@ -3,14 +3,17 @@
 import io
 import re
 
+import jax
 import numpy as np
 import pytest
 
 from parametra.core.errors import UsageError
 from parametra.core.progress import Progress
+from parametra.networks import ntk
 from parametra.report.sections import width
 from parametra.studies import runner
-from parametra.studies.wide import STUDY, curves, data, distribution, parts
+from parametra.studies.wide import STUDY, curves, data, distribution, parameterization, parts
+from parametra.studies.wide import width as changes
 from parametra.studies.wide.config import WideConfig
 
 
@@ -87,6 +90,32 @@ def test_points_that_repeat_are_one_direction_of_a_law():
     assert distribution.compare(values, np.zeros((2, 1)), np.ones((2, 2)))["z"].shape == (1, 1)
 
 
+@pytest.mark.x64
+def test_rates_by_layer_make_the_standard_parameterization_train_as_the_ntk_one():
+    """To rounding at width 8; with one rate for all layers it does not."""
+    with jax.enable_x64(True):
+        make = lambda key: ntk.dense_network(key, 3, 2, (8, 8), ntk.Erf(), w_std=1.5, b_std=0.1)
+        models = parts.draw(make, jax.random.key(0), 2)
+        twins = parameterization.to_standard(models)
+        by_layer = parameterization.rates_by_layer(twins, 0.5)
+        x = jax.random.normal(jax.random.key(1), (6, 3))
+        y = np.asarray(jax.random.normal(jax.random.key(2), (6, 2)))
+        runs = [
+            parts.train(some, x, y, x[:2], "squared", rate, 0.9, 5, 4)[1]
+            for some, rate in ((models, 0.5), (twins, by_layer), (twins, 0.5))
+        ]
+    assert np.abs(runs[0][:, 0] - runs[0][:, -1]).max() > 0.1
+    np.testing.assert_allclose(runs[1], runs[0], rtol=1e-11, atol=1e-12)
+    assert np.abs(runs[2] - runs[0]).max() > 0.1
+
+
+def test_a_network_with_one_hidden_layer_has_no_inner_weights():
+    before, after = (ntk.dense_network(jax.random.key(seed), 3, 2, (8,)) for seed in (0, 1))
+    first, inner, last = changes.weight_changes(before, after)
+    assert np.isnan(inner)
+    assert min(first, last) > 0
+
+
 @pytest.mark.long
 def test_the_whole_road_leaves_figures_and_a_page(tmp_path):
     folder = runner.run_study(STUDY, "smoke", tmp_path / "run", progress=Progress(io.StringIO()))
@@ -95,7 +124,7 @@ def test_the_whole_road_leaves_figures_and_a_page(tmp_path):
     assert any("gap of the loss to the infinite kernel" in name for name in rows)
     text = (folder.path / "report.html").read_text()
     assert re.findall(r'<section id="(\w+)"', text) == [
-        "figures", "curves", "batches", "width", "distribution", "montecarlo", "speed", "configuration",
+        "figures", "curves", "batches", "width", "parameterization", "distribution", "montecarlo", "speed", "configuration",
     ]  # fmt: skip
     assert "no stage has written" not in text
     assert text.count("<svg") >= 12

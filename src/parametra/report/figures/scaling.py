@@ -43,7 +43,8 @@ def curves(
             if curve.low is not None and curve.high is not None:
                 axes.fill_between(place, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
             form = {"line": "-", "dashed": (0, (4, 2)), "points": "none", "guide": (0, (1, 2))}[curve.style]
-            marker = "" if curve.style in ("guide", "dashed") or len(place) > 12 else "o"
+            bare = curve.style in ("guide", "dashed") or (len(place) > 12 and curve.style != "points")
+            marker = "" if bare else "o"
             axes.plot(
                 place, curve.y, color=colour, linestyle=form, marker=marker or None, markersize=4,
                 linewidth=1.2 if curve.style == "guide" else 1.8, label=name, zorder=2 if curve.style == "guide" else 3,

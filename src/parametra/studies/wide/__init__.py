@@ -10,6 +10,11 @@ STUDY = Study(
     stages=(
         Stage("montecarlo", lazy("parametra.studies.wide.montecarlo:run_monte_carlo"), "networks average to the analytic kernel"),
         Stage("width", lazy("parametra.studies.wide.width:run_width"), "what changes in training, against width"),
+        Stage(
+            "parameterization",
+            lazy("parametra.studies.wide.parameterization:run_parameterization"),
+            "weights drawn small instead of multiplied",
+        ),
         Stage("curves", lazy("parametra.studies.wide.curves:run_curves"), "trained networks beside their prediction"),
         Stage("batches", lazy("parametra.studies.wide.batches:run_batches"), "the same with mini-batches, on more images"),
         Stage(

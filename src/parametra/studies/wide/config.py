@@ -31,6 +31,33 @@ class NetworkConfig(Config):
     b_std: float = Field(default=0.1, ge=0, description="standard deviation of biases")
 
 
+class ShapeConfig(Config):
+    """A dense network of any width."""
+
+    activation: Activation = Field(description="pointwise layer")
+    depth: int = Field(ge=1, description="hidden layers")
+
+
+class ChangeConfig(Config):
+    """Dense networks whose change in training is measured against their width; those of Lee et al. (2019) by default."""
+
+    widths: tuple[int, ...] = Field(default=(128, 512, 2048), min_length=2, description="of the hidden layers")
+    networks: tuple[ShapeConfig, ...] = Field(
+        default=(
+            ShapeConfig(activation="relu", depth=3),
+            ShapeConfig(activation="tanh", depth=3),
+            ShapeConfig(activation="relu", depth=1),
+        ),
+        min_length=1,
+        description="what is trained at each width",
+    )
+    w_std: float = Field(default=1.5, gt=0, description="standard deviation of weights times root of fan-in")
+    b_std: float = Field(default=0.1, ge=0, description="standard deviation of biases")
+    twins: tuple[int, ...] = Field(
+        default=(128, 256, 512), min_length=2, description="widths at which both parameterizations are trained, in float64"
+    )
+
+
 class TrainingConfig(Config):
     """How long the networks are trained; learning rates count in units of the critical one, 2 / lambda_max."""
 
@@ -94,6 +121,7 @@ class WideConfig(Config):
         min_length=1, description="architectures; the first one is that of the other stages"
     )
     training: TrainingConfig = TrainingConfig()
+    change: ChangeConfig = ChangeConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     batches: BatchesConfig = BatchesConfig()
     monte_carlo: MonteCarloConfig = MonteCarloConfig()

@@ -68,16 +68,21 @@ LOSSES: dict[str, Callable[[Any, Any], Any]] = {"squared": squared, "entropy": e
 
 
 def train(
-    models: Any, x: Array, y: Numbers, x_test: Array, loss: str, rate: float, momentum: float, stride: int, records: int,
+    models: Any, x: Array, y: Numbers, x_test: Array, loss: str, rate: Any, momentum: float, stride: int, records: int,
     batches: Numbers | None = None,
 ) -> tuple[Any, Numbers, Numbers]:  # fmt: skip
     """Heavy ball, all networks at once, on all images or, of each step, on those that `batches` (records, stride, size) names.
+
+    `rate` is one number, or a model that holds the number of each array in its place.
 
     Returns:
         the trained networks, and their outputs (network, records + 1, n, k) at the training and the test inputs every `stride`
         steps.
     """
-    numbers = (jnp.asarray(rate, x.dtype), jnp.asarray(momentum, x.dtype), jnp.asarray(stride))
+    free = eqx.filter(models, eqx.is_inexact_array)
+    rates = jax.tree.map(lambda _: rate, free) if isinstance(rate, float) else eqx.filter(rate, eqx.is_inexact_array)
+    rates = jax.tree.map(lambda rate: jnp.asarray(rate, x.dtype), rates)
+    numbers = (rates, jnp.asarray(momentum, x.dtype), jnp.asarray(stride))
     rows = None if batches is None else jnp.asarray(batches)
     trained, (on, off) = _train(models, x, jnp.asarray(y, x.dtype), x_test, LOSSES[loss], *numbers, records, rows)
     return trained, np.asarray(on, np.float64), np.asarray(off, np.float64)
@@ -85,7 +90,7 @@ def train(
 
 @eqx.filter_jit
 def _train(
-    models: Any, x: Array, y: Array, x_test: Array, loss: Callable[..., Any], rate: Array, momentum: Array, stride: Array,
+    models: Any, x: Array, y: Array, x_test: Array, loss: Callable[..., Any], rates: Any, momentum: Array, stride: Array,
     records: int, batches: Array | None,
 ) -> tuple[Any, tuple[Array, Array]]:  # fmt: skip
     free, fixed = eqx.partition(models, eqx.is_inexact_array)
@@ -96,7 +101,7 @@ def _train(
         def step(number: Any, state: tuple[Any, Any], rows: Array | None) -> tuple[Any, Any]:
             free, v = state
             seen = (x, y) if rows is None else (x[rows[number]], y[rows[number]])
-            v = jax.tree.map(lambda v, g: momentum * v - rate * g, v, gradient(free, *seen))
+            v = jax.tree.map(lambda v, g, rate: momentum * v - rate * g, v, gradient(free, *seen), rates)
             return jax.tree.map(jnp.add, free, v), v
 
         def record(state: tuple[Any, Any], rows: Array | None) -> tuple[tuple[Any, Any], tuple[Array, Array]]:

@@ -1,4 +1,4 @@
-"""Stage width (W1, W2, W8, W9): what training changes in a network, and how that falls with width."""
+"""Stage width (W1, W2, W8): what training changes in a network, and how that falls with width."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.wide import parts
+from parametra.studies.wide.config import NetworkConfig
 from parametra.wide import empirical_ntk, predict
 
 QUANTITIES = (
@@ -31,20 +32,50 @@ SOURCE = "relative change |after - before| / |before|; Lee et al. (2019, figure 
 
 
 def run_width(run: Run) -> dict[str, Any]:
-    """Trains the first architecture at every width; relative changes and their exponents with bootstrap intervals."""
-    config, network = run.config.training, run.config.networks[0]
+    """Trains every network at every width; relative changes and their exponents with bootstrap intervals."""
+    config = run.config.change
+    names = [f"{shape.activation}, {shape.depth} hidden" for shape in config.networks]
+    found = np.full((len(names), len(QUANTITIES), len(config.widths), run.config.training.seeds), np.nan)
+    for n, shape in enumerate(config.networks):
+        network = NetworkConfig(
+            kind="dense", widths=config.widths, activation=shape.activation, depth=shape.depth,
+            w_std=config.w_std, b_std=config.b_std,
+        )  # fmt: skip
+        found[n] = _changes(run, network, names[n], n)
+    table = xr.Dataset(
+        {"change": (("network", "quantity", "width", "seed"), found, {"units": "1"})},
+        {
+            "network": names, "quantity": list(QUANTITIES), "width": list(config.widths),
+            "seed": np.arange(run.config.training.seeds),
+        },
+    )  # fmt: skip
+    write_fields(run.folder.fields("width"), table)
+    return {
+        "metrics": [
+            _row(f"{name}: {quantity}", quantity, config.widths, found[n, q])
+            for n, name in enumerate(names)
+            for q, quantity in enumerate(QUANTITIES)
+            if np.isfinite(found[n, q]).all()
+        ]
+    }
+
+
+def _changes(run: Run, network: NetworkConfig, name: str, number: int) -> np.ndarray:
+    """(quantity, width, seed) of one network."""
+    config, total = run.config.training, len(run.config.change.networks)
     x, y, x_test = parts.subset(run.config, network.kind)
     targets = y - y.mean()
     limit = np.asarray(parts.limit(network, x.shape, y.shape[1])(x).ntk, np.float64)
     rate = config.rate * predict.critical_learning_rates(limit, y.shape[1]).divergence
     found = np.zeros((len(QUANTITIES), len(network.widths), config.seeds))
     for i, width in enumerate(network.widths):
+        done = (number + i / len(network.widths)) / total
+        run.progress.update("width", done, network=name, width=width)
         make = parts.maker(network, width, x.shape, y.shape[1])
         models = parts.draw(make, jax.random.fold_in(jax.random.key(run.config.seed), width), config.seeds)
         stride = max(1, config.steps // config.records)
         trained, on, _ = parts.train(models, x, targets, x_test, "squared", rate, 0.0, stride, config.records)
         for seed in range(config.seeds):
-            run.progress.update("width", (i + seed / config.seeds) / len(network.widths), width=width)
             before, after = parts.member(models, seed), parts.member(trained, seed)
             start, end = (np.asarray(empirical_ntk(model, x, kind="full"), np.float64) for model in (before, after))
             line = predict.squared_loss(start, targets, predict.GradientDescent(rate)).train(stride * config.records, on[seed, 0])
@@ -52,24 +83,19 @@ def run_width(run: Run) -> dict[str, Any]:
             found[3, i, seed] = distance(end, start)
             found[4, i, seed] = distance(np.einsum("abii->ab", start) / y.shape[1], limit)
             found[5, i, seed] = np.sqrt(np.mean((on[seed, -1] - line) ** 2))
-    table = xr.Dataset(
-        {"change": (("quantity", "width", "seed"), found, {"units": "1"})},
-        {"quantity": list(QUANTITIES), "width": list(network.widths), "seed": np.arange(config.seeds)},
-    )
-    write_fields(run.folder.fields("width"), table)
-    return {"metrics": [_row(name, network.widths, values) for name, values in zip(QUANTITIES, found, strict=True)]}
+    return found
 
 
-def _row(name: str, widths: tuple[int, ...], values: np.ndarray) -> Metric:
+def _row(label: str, quantity: str, widths: tuple[int, ...], values: np.ndarray) -> Metric:
     exponent, low, high = parts.slope(widths, values)
-    target, better = EXPECTED[name]
+    target, better = EXPECTED[quantity]
     return Metric(
-        f"change with width, {name}: exponent (95 % {low:.2f} to {high:.2f})", exponent, "1", target, better, source=SOURCE
+        f"change with width, {label}: exponent (95 % {low:.2f} to {high:.2f})", exponent, "1", target, better, source=SOURCE
     )
 
 
 def weight_changes(before: Any, after: Any) -> tuple[float, float, float]:
-    """Relative change of the first, of all inner and of the last weight matrix."""
+    """Relative change of the first, of all inner (NaN where there is none) and of the last weight matrix."""
     layer = lambda leaf: isinstance(leaf, ntk.Dense | ntk.Conv)
     pairs = [
         (np.asarray(one.weight), np.asarray(two.weight))
@@ -77,7 +103,7 @@ def weight_changes(before: Any, after: Any) -> tuple[float, float, float]:
         if layer(one)
     ]
     changes = [distance(two, one) for one, two in pairs]
-    return changes[0], float(np.mean(changes[1:-1])) if len(changes) > 2 else changes[0], changes[-1]
+    return changes[0], float(np.mean(changes[1:-1])) if len(changes) > 2 else float("nan"), changes[-1]
 
 
 def distance(value: Any, reference: Any) -> float:
