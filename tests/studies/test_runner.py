@@ -173,6 +173,15 @@ def test_a_file_that_a_later_stage_lacks_is_missed_before_anything_is_written_an
     assert start(f"file='{file}'")[1].count("done before") == 2
 
 
+def test_programs_that_jax_keeps_during_a_check_are_no_hindrance_and_go_where_it_fails(start, tmp_path):
+    keeps, file = f"keeps='{tmp_path / 'run' / 'compiled'}'", tmp_path / "file"
+    with pytest.raises(DataError, match="file is absent"):
+        start(keeps, f"file='{file}'")
+    assert not (tmp_path / "run").exists()
+    assert start(keeps)[0].metrics()
+    assert (tmp_path / "run" / "compiled").is_dir()
+
+
 def test_too_little_memory_is_refused(start, monkeypatch):
     monkeypatch.setattr(machine, "total_memory", lambda: 0.05)
     with pytest.raises(UsageError, match="needs 0.1 GB of memory, the machine has 0\\.[01]\\. Remedy: a smaller preset"):

@@ -30,6 +30,7 @@ class ToyConfig(Config):
     pause: float = 0.0
     trouble: str = ""
     file: str = ""
+    keeps: str = ""
 
 
 def walk(run):
@@ -58,6 +59,8 @@ def cause_trouble(trouble):
 
 
 def need_file(config):
+    if config.keeps:  # as jax does with a program that a check compiles
+        Path(config.keeps).mkdir(parents=True, exist_ok=True)
     if config.file and not Path(config.file).exists():
         raise DataError(f"{config.file} is absent.")
 

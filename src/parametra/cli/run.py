@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from parametra.core.files import COMPILED
+
 
 def run(
     target: Annotated[str, typer.Argument(metavar="STUDY/PRESET", help="what to run, see `parametra list`")],
@@ -37,4 +39,4 @@ def run(
 def keep_programs(path: Path) -> None:
     """Have jax keep what it compiles beside the run: one that goes on compiles nothing twice. A directory of the user's stays."""
     if "jax" not in sys.modules:
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(path.resolve() / "compiled"))
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(path.resolve() / COMPILED))

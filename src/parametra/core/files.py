@@ -11,6 +11,7 @@ from parametra.core.errors import DataError
 from parametra.core.machine import free_disk
 
 TEMPORARY = ".partial"
+COMPILED = "compiled"  # the folder in a run where jax keeps its programs, the first before there is a run
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import tomli_w
 
 from parametra.core.config import without_none
 from parametra.core.errors import DataError, UsageError
-from parametra.core.files import TEMPORARY, clean_temporaries, explain_disk, write_text
+from parametra.core.files import COMPILED, TEMPORARY, clean_temporaries, explain_disk, write_text
 from parametra.store.metrics import Metric
 
 
@@ -53,7 +53,7 @@ class RunFolder:
             path.rename(_free_name(path))
         if (path / "config.toml").exists():
             _refuse_other(path, _read_config(path), wanted)
-        elif path.exists() and any(not entry.name.endswith((TEMPORARY, "run.lock")) for entry in path.iterdir()):
+        elif path.exists() and any(not entry.name.endswith((TEMPORARY, "run.lock", COMPILED)) for entry in path.iterdir()):
             raise UsageError(f"{path} is not empty and holds no run. Likely cause: a mistyped --out. Remedy: another folder.")
         _make_folders(path)
         with explain_disk(path):

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 from parametra.core import machine
 from parametra.core.config import to_plain
 from parametra.core.errors import ParametraError, PhysicalStopError, UsageError
-from parametra.core.files import explain_disk
+from parametra.core.files import COMPILED, explain_disk
 from parametra.core.progress import Progress
 from parametra.store.metrics import Metric
 from parametra.store.runfolder import RunFolder
@@ -55,7 +56,7 @@ def run_study(
     path = out or default_folder(study, preset)
     requirements.check(study.about(preset), path)
     if fresh or not (path / "config.toml").exists():
-        _check(stages, config)
+        _check(stages, config, path)
     folder = RunFolder.open(path, study.name, preset, to_plain(config), fresh)
     with folder.lock(), progress or Progress() as shown:
         run = Run(folder, config, shown)
@@ -79,10 +80,19 @@ def run_study(
     return folder
 
 
-def _check(stages: Sequence[Stage], config: Any) -> None:
-    for stage in stages:
-        if stage.check is not None:
-            stage.check(config)
+def _check(stages: Sequence[Stage], config: Any, path: Path) -> None:
+    """Every stage's own check, before there is a folder; programs that jax kept there meanwhile go where a check fails."""
+    existed = path.exists()
+    try:
+        for stage in stages:
+            if stage.check is not None:
+                stage.check(config)
+    except BaseException:
+        if not existed:
+            shutil.rmtree(path / COMPILED, ignore_errors=True)
+            with suppress(OSError):
+                path.rmdir()
+        raise
 
 
 def _run_stages(run: Run, study: Study, stages: Sequence[Stage]) -> None:
