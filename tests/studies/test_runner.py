@@ -48,7 +48,7 @@ def figures(folder):
 
 def test_a_run_leaves_configuration_events_metrics_and_page(start):
     folder, text = start("seed=3")
-    assert folder.config == {"steps": 60, "seed": 3, "pause": 0.0, "trouble": "", "file": ""}
+    assert folder.config == {"steps": 60, "seed": 3, "pause": 0.0, "trouble": "", "file": "", "keeps": ""}
     assert [row.name for row in folder.metrics()] == ["end", "fit", "time"]
     assert (folder.path / "report.html").exists()
     assert "walk       1/2  a random walk" in text
