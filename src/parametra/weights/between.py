@@ -1,5 +1,6 @@
 """What group weights and group kernels have in common: blocks between two butterflies."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -50,13 +51,17 @@ class BetweenButterflies(eqx.Module, Generic[Block]):
         self, x: Float[Array, "*batch channels"], act: Callable[[tuple[int, ...], Array], Array]
     ) -> Float[Array, "*out others"]:
         """Butterfly, `act(blocks of a frequency, chunk)` on every chunk, butterfly."""
-        # Chunks lie along an axis of their own: of a concatenation within the last axis XLA makes a slow loop (CPU).
-        order = self.transform.order
-        cut = jnp.split(x.reshape(*x.shape[:-1], order, x.shape[-1] // order), order, axis=-2)
-        chunks = self.transform.analyse([chunk.squeeze(-2) for chunk in cut])
+        chunks = self.transform.analyse(self.apart(x))
         acted = [act(own, chunk) for own, chunk in zip(self.transform.frequencies, chunks, strict=True)]
-        together = jnp.stack(self.transform.synthesise(acted), axis=-2)
-        return together.reshape(*together.shape[:-2], order * together.shape[-1])
+        return self.together(acted)
+
+    @abstractmethod
+    def apart(self, x: Float[Array, "*batch channels"]) -> list[Float[Array, "*batch chunk"]]:
+        """The chunks of the channels, in the way that is quick around these blocks."""
+
+    @abstractmethod
+    def together(self, acted: list[Inexact[Array, "*out chunk"]]) -> Float[Array, "*out others"]:
+        """The second butterfly, and its chunks side by side."""
 
 
 def complex_product(

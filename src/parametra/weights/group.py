@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, PRNGKeyArray
 
@@ -57,6 +58,17 @@ class GroupWeight(BetweenButterflies[AbstractWeight], AbstractWeight):
     def apply(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """Butterfly, k small products, butterfly."""
         return self.between(x, self._product)
+
+    def apart(self, x: Float[Array, "*batch inputs"]) -> list[Float[Array, "*batch chunk"]]:
+        """Along an axis of their own: of a concatenation within the last axis XLA makes a slow loop on the way back (CPU)."""
+        order = self.transform.order
+        cut = jnp.split(x.reshape(*x.shape[:-1], order, x.shape[-1] // order), order, axis=-2)
+        return [chunk.squeeze(-2) for chunk in cut]
+
+    def together(self, acted: list[Inexact[Array, "*batch chunk"]]) -> Float[Array, "*batch outputs"]:
+        """The second butterfly behind a barrier, lest the products and their gradients be made again for each of its sums."""
+        whole = jnp.stack(self.transform.synthesise(jax.lax.optimization_barrier(acted)), axis=-2)
+        return whole.reshape(*whole.shape[:-2], whole.shape[-2] * whole.shape[-1])
 
     def plan(self, rows: int = 1) -> Plan:
         """K products of blocks (three for a complex pair of dense ones), and the additions of the butterflies."""

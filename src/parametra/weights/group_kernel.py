@@ -51,6 +51,14 @@ class GroupKernel(BetweenButterflies[AbstractKernel], AbstractKernel):
 
         return self.between(x, act)
 
+    def apart(self, x: Float[Array, "batch *space inputs"]) -> list[Float[Array, "batch *space chunk"]]:
+        """Slices: around convolutions an axis of their own for the chunks costs up to as much as the convolutions (CPU)."""
+        return jnp.split(x, self.transform.order, axis=-1)
+
+    def together(self, acted: list[Inexact[Array, "batch *out chunk"]]) -> Float[Array, "batch *out outputs"]:
+        """The second butterfly, concatenated."""
+        return jnp.concatenate(self.transform.synthesise(acted), axis=-1)
+
     def plan(self, rows: int = 1) -> Plan:
         """K small convolutions (four for a complex pair), and the additions of the butterflies at as many positions."""
         flops = rows * self.transform.additions * sum(self.shape[:2])
