@@ -123,6 +123,7 @@ class DepthConfig(Config):
     seeds: int = Field(default=1, ge=1, description="networks of each kind")
     batch: int = Field(default=64, ge=1, description="images a step")
     rate: float = Field(default=1e-3, gt=0, description="learning rate of Adam")
+    mirrored_rate: float = Field(default=3e-4, gt=0, description="the same where rectifiers are mirrored")
     clip: float = Field(default=1.0, gt=0, description="bound on the norm of the gradient")
     steps: int = Field(default=400, ge=1, description="steps of the optimiser")
     every: int = Field(default=50, ge=1, description="steps between two records of gradients and singular values")

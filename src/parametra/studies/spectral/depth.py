@@ -49,6 +49,7 @@ class Case:
 
     def __init__(self, config: DepthConfig, rows: images.Rows, activation: str, depth: int, kind: str):
         self.config, self.rows = config, rows
+        self.rate = config.mirrored_rate if activation == deep.MIRRORED else config.rate
         inputs = rows.train[0].shape[1]
         self.make = eqx.filter_jit(
             lambda key: deep.make(kind, key, inputs, rows.classes, config.width, depth, activation, config.radius)
@@ -62,7 +63,7 @@ class Case:
             lambda data, key: images.draw(data, key, self.config.batch),
             lambda model, batch: images.entropy(model(batch[0]), batch[1]),
             lambda model, batch: images.accuracy(model(batch[0]), batch[1]),
-            adam(self.config.rate, self.config.clip),
+            adam(self.rate, self.config.clip),
             self.config.every,
             self.rows.train,
             self.rows.test,
