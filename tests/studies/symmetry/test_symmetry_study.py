@@ -19,7 +19,7 @@ from parametra.studies import runner
 from parametra.studies.base import Run
 from parametra.studies.symmetry import STUDY
 from parametra.studies.symmetry.config import ImagesConfig, LanguageConfig
-from parametra.studies.symmetry.contest import PARAMETERS, TIME, WIDTH, Cell, Contest, interval
+from parametra.studies.symmetry.contest import PARAMETERS, TIME, WIDTH, Cell, Contest, crossing, interval
 from parametra.studies.symmetry.counting import image_flops, parameters, word_flops
 from parametra.studies.symmetry.images import pooled
 from parametra.studies.symmetry.schemes import image_network, language_model
@@ -122,16 +122,16 @@ def test_a_symmetric_layer_holds_any_free_one(kind):
 
 
 class Trainer:
-    """Pretends: an epoch takes width² ms, or a third of it with a symmetry, which has a quarter of the parameters."""
+    """Pretends: an epoch takes width² ms, or `share` of it with a symmetry, which has a quarter of the parameters."""
 
-    def __init__(self, stop=None):
-        self.stop, self.trained = stop, []
+    def __init__(self, stop=None, share=1 / 3):
+        self.stop, self.share, self.trained = stop, share, []
 
     def __call__(self, cell, seed, told):
         if len(self.trained) == self.stop:
             raise KeyboardInterrupt
         self.trained.append((cell.name, seed))
-        seconds = 1e-3 * cell.width**2 / (1 if cell.scheme == "dense" else 3)
+        seconds = 1e-3 * cell.width**2 * (1 if cell.scheme == "dense" else self.share)
         for epoch in range(2):
             told(EpochRecord(epoch, 1.0 / (1 + epoch), float("nan"), seconds, 1.0 / seconds, 0.1), 1.0 / cell.width + 0.01 * seed)
 
@@ -176,6 +176,24 @@ def test_rivals_never_have_less_and_a_killed_contest_goes_on(tmp_path):
     table = open_fields(folder.fields("images"))
     np.testing.assert_allclose(table.score.sel(cell="dense 32").values[:, -1], [1 / 32, 1 / 32 + 0.01], rtol=1e-6)
     assert list(table.pair_kind.values).count(TIME) == 2
+
+
+def test_the_rival_of_a_slower_network_is_wider_than_it(tmp_path):
+    held = contest(RunFolder.open(tmp_path / "run", "symmetry", "smoke", {}), Trainer(share=1.4))
+    rivals = held.hold()
+    assert rivals[Cell("hadamard-4", 32), TIME] == Cell("dense", 38)  # the even width above 32 sqrt 1.4 = 37.9
+    assert rivals[Cell("hadamard-4", 16), TIME] == Cell("dense", 20)  # above 18.9
+    held = contest(RunFolder.open(tmp_path / "far", "symmetry", "smoke", {}), Trainer(share=9.0))
+    assert held.hold()[Cell("hadamard-4", 32), TIME] == Cell("dense", 64)  # no wider than twice
+
+
+def test_widths_of_equal_time_are_read_off_in_logarithms():
+    widths, seconds = np.array([8.0, 16.0, 32.0]), np.array([1.0, 4.0, 16.0])
+    assert crossing(8.0, widths, seconds) == pytest.approx(16 * 2**0.5)
+    assert crossing(64.0, widths, seconds) == pytest.approx(64.0)
+    assert crossing(0.1, widths, seconds) == pytest.approx(8.0)
+    assert crossing(32.0, widths, np.array([1.0, 16.0, 16.0])) == pytest.approx(64.0)  # noise: in proportion
+    assert crossing(3.0, widths[:1], seconds[:1]) == pytest.approx(8.0)
 
 
 @pytest.mark.long

@@ -1,8 +1,9 @@
 """Networks with a symmetry beside their rivals of free weights: as wide, with as many parameters, and as long in training.
 
 A rival of equal parameters is the narrowest free network that has at least as many; one of equal time the narrowest whose epoch
-takes at least as long, read off the epochs that were measured. So the rival never has less. Seeds take turns with all networks,
-so that a busy moment of the machine meets all of them, and the shortest epoch counts.
+takes at least as long, read off the epochs that were measured, also one wider than the network itself where that is the slower
+one. So the rival never has less. Seeds take turns with all networks, so that a busy moment of the machine meets all of them, and
+the shortest epoch counts.
 """
 
 import math
@@ -132,7 +133,7 @@ class Contest:
             for scheme in self.schemes:
                 cell = Cell(scheme, width)
                 wanted = self.parameters(cell)
-                narrow = next((w for w in self._narrower(width) if self.parameters(Cell(DENSE, w)) >= wanted), width)
+                narrow = next((w for w in self._up_to(width) if self.parameters(Cell(DENSE, w)) >= wanted), width)
                 rivals[cell, WIDTH], rivals[cell, PARAMETERS] = Cell(DENSE, width), Cell(DENSE, narrow)
         return rivals
 
@@ -141,19 +142,20 @@ class Contest:
         made = {(line["scheme"], line["width"]): line["rival"] for line in self.run.folder.events("rival")
                 if line["stage"] == self.stage}  # fmt: skip
         free = sorted({cell.width for cell in cells if cell.scheme == DENSE})
-        seconds = np.maximum.accumulate([self.seconds(Cell(DENSE, width)) for width in free])
+        seconds = np.array([self.seconds(Cell(DENSE, width)) for width in free])
         rivals = {}
         for cell in (cell for cell in cells if cell.scheme != DENSE):
             if _key(cell) not in made:
                 wanted = self.seconds(cell)
-                crossing = float(np.exp(np.interp(np.log(wanted), np.log(seconds), np.log(free))))
-                width = next((w for w in self._narrower(cell.width) if w >= crossing - 1e-6), cell.width)
+                widest = 2 * cell.width
+                wide = crossing(wanted, np.array(free, np.float64), seconds)
+                width = next((w for w in self._up_to(widest) if w >= wide - 1e-6), widest)
                 made[_key(cell)] = width
                 self.run.folder.log("rival", stage=self.stage, scheme=cell.scheme, width=cell.width, rival=width, seconds=wanted)
             rivals[cell, TIME] = Cell(DENSE, made[_key(cell)])
         return rivals
 
-    def _narrower(self, width: int) -> Iterator[int]:
+    def _up_to(self, width: int) -> Iterator[int]:
         return iter(range(self.step, width, self.step))
 
     def _train(self, cell: Cell, seed: int, total: int) -> None:
@@ -185,6 +187,18 @@ class Contest:
     def _values(self, cell: Cell, name: str) -> np.ndarray:
         lines = [self.found[(*_key(cell), seed)] for seed in range(self.seeds)]
         return np.array([[line[epoch][name] for epoch in range(self.epochs)] for line in lines], np.float64)
+
+
+def crossing(wanted: float, widths: np.ndarray, seconds: np.ndarray) -> float:
+    """The width at which epochs take `wanted` seconds, by interpolation in logarithms.
+
+    Beyond the widest by the power of the last two, or in proportion where noise made that less than one.
+    """
+    rising = np.maximum.accumulate(seconds)
+    if wanted <= rising[-1] or len(widths) < 2:
+        return float(np.exp(np.interp(np.log(wanted), np.log(rising), np.log(widths))))
+    power = np.log(rising[-1] / rising[-2]) / np.log(widths[-1] / widths[-2])
+    return float(widths[-1] * (wanted / rising[-1]) ** (1.0 / max(1.0, power)))
 
 
 def interval(differences: np.ndarray) -> tuple[float, float, float]:
