@@ -176,3 +176,52 @@ def test_pairs_dealt_out_to_cores_are_those_of_one_loop(monkeypatch, padding):
             assert_allclose(two, one, rtol=1e-6)
     assert answers[0][0].ntk.shape == (5, 5)
     assert answers[0][1].ntk.shape == (5, 3)
+
+
+def test_pairs_are_dealt_out_in_the_precision_of_the_caller_and_on_the_device_of_the_images(monkeypatch):
+    monkeypatch.setattr("parametra.core.machine.cores", lambda: 2)
+    function = kernel(ntk.Chain((conv(2, 4), RELU, *HEAD)))
+    x = np.random.default_rng(0).normal(size=(5, 4, 4, 2))
+    single = function(jnp.asarray(x, jnp.float32)).ntk
+    with jax.enable_x64(True):
+        double = function(jnp.asarray(x, jnp.float64)).ntk
+        assert double.dtype == np.float64
+    assert_allclose(single, double, rtol=1e-5)
+
+
+def test_a_layer_that_does_not_hash_is_no_hindrance(monkeypatch):
+    class Scaled(eqx.Module):
+        by: list
+
+        def __call__(self, x):
+            return self.by[0] * x
+
+    @rule.register
+    def _(layer: Scaled, state):
+        return state
+
+    monkeypatch.setattr("parametra.core.machine.cores", lambda: 2)
+    x, layers = image(5, 4, 4, 2), (conv(2, 4), RELU, *HEAD)
+    assert_allclose(kernel(ntk.Chain((Scaled([1.0]), *layers)))(x).ntk, kernel(ntk.Chain(layers))(x).ntk, rtol=1e-6)
+
+
+def test_a_network_that_pools_windows_has_gradients():
+    """Jitted, and the same as those of means by hand."""
+    pool, x, weight = ntk.AveragePool((2, 2)), image(3, 4, 4, 2), image(3, 2, 2, 2)
+    by_hand = lambda x: jnp.vdot(x.reshape(3, 2, 2, 2, 2, 2).mean((2, 4)), weight)
+    found = eqx.filter_jit(jax.grad(lambda x: jnp.vdot(pool(x), weight)))(x)
+    assert_allclose(found, jax.grad(by_hand)(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 3, 2)])
+@pytest.mark.parametrize("phi", [RELU, ntk.LeakyReLU(0.2), ntk.Erf()])
+def test_kernels_of_inputs_with_themselves_have_finite_gradients(shape, phi):
+    """Where the angle is zero too; that of the trace is that of the diagonal's own formula."""
+    x = image(*shape)
+    dense = eqx.filter_eval_shape(lambda key: ntk.dense_network(key, 3, 1, (4, 4), phi, b_std=0.2), KEY)
+    function = kernel(dense if x.ndim == 2 else ntk.Chain((conv(2, 4), phi, *HEAD)))
+    whole = jax.grad(lambda x: jnp.sum(function(x).ntk))(x)
+    trace = jax.grad(lambda x: jnp.trace(function(x).ntk))(x)
+    own = jax.grad(lambda x: jnp.sum(function.diagonal(x).ntk))(x)
+    assert np.isfinite(whole).all()
+    assert_allclose(trace, own, rtol=1e-4, atol=1e-4 * float(jnp.abs(own).max()))

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -9,8 +10,25 @@ from jaxtyping import Array, Float
 ARCSINE = (4.2163199048e-2, 2.4181311049e-2, 4.5470025998e-2, 7.4953002686e-2, 1.6666752422e-1)
 
 
+@jax.custom_jvp
+def root(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The square root of x >= 0, whose derivative at zero is taken as zero: what stands there is masked or multiplied by zero."""
+    return jnp.sqrt(x)
+
+
+@root.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (t,) = primals, tangents
+    y = root(x)
+    return y, t * jnp.where(y > 0, 0.5 / jnp.where(y > 0, y, 1.0), 0.0)
+
+
+@jax.custom_jvp
 def arcsine(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """asin(x) for |x| <= 1. In float32 by one polynomial and one square root: XLA's own goes through atan2."""
+    """asin(x) for |x| <= 1. In float32 by one polynomial and one square root: XLA's own goes through atan2.
+
+    Its derivative at the ends is taken as zero, as that of `root`.
+    """
     if x.dtype == jnp.float64:
         return jnp.arcsin(x)
     size = jnp.abs(x)
@@ -21,6 +39,13 @@ def arcsine(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.copysign(jnp.where(far, 0.5 * math.pi - 2.0 * series, series), x)
 
 
+@arcsine.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (t,) = primals, tangents
+    slope = root((1.0 - x) * (1.0 + x))
+    return arcsine(x), t * jnp.where(slope > 0, 1.0 / jnp.where(slope > 0, slope, 1.0), 0.0)
+
+
 def correlation(
     a: Float[Array, "..."], b: Float[Array, "..."], c: Float[Array, "..."]
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
@@ -28,7 +53,7 @@ def correlation(
 
     The product of two reciprocal roots, each of one row: no division and no root per pair.
     """
-    root_a, root_b = jnp.sqrt(a), jnp.sqrt(b)
+    root_a, root_b = root(a), root(b)
     inverse_a = jnp.where(a > 0, 1.0 / jnp.where(a > 0, root_a, 1.0), 0.0)
     inverse_b = jnp.where(b > 0, 1.0 / jnp.where(b > 0, root_b, 1.0), 0.0)
     return root_a * root_b, jnp.clip(c * inverse_a * inverse_b, -1.0, 1.0)

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
 from parametra.networks.ntk import GELU, ABReLU, AbstractActivation, Erf, Exponential, Gaussian, Pointwise, Polynomial, Sine
-from parametra.wide.arithmetic import arcsine, correlation
+from parametra.wide.arithmetic import arcsine, correlation, root
 
 Numbers = Float[Array, "..."]
 Pair = tuple[Numbers, Numbers]
@@ -51,8 +51,8 @@ def _(activation: ABReLU, a: Numbers, b: Numbers, c: Numbers) -> Pair:
         return product * c, jnp.full_like(c, product)
     size, rho = correlation(a, b, c)
     share = 0.25 + arcsine(rho) / (2.0 * math.pi)  # (pi - arccos rho) / 2 pi: both above zero
-    root = jnp.sqrt((1.0 - rho) * (1.0 + rho))
-    return product * c + bend * size * (root / (2.0 * math.pi) + share * rho), product + bend * share
+    height = root((1.0 - rho) * (1.0 + rho))
+    return product * c + bend * size * (height / (2.0 * math.pi) + share * rho), product + bend * share
 
 
 @dual_diagonal.register

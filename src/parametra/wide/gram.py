@@ -212,6 +212,7 @@ def _share(one: Any, items: Any, mesh: jax.sharding.Mesh | None) -> Any:
     if mesh is None:
         return run(items)
     (axis,) = mesh.axis_names
+    mesh = jax.sharding.Mesh(mesh.devices, mesh.axis_names)  # of automatic axes, whatever those of the caller's are
     spec = jax.sharding.PartitionSpec(axis)
     count = len(items)
     filled = jnp.pad(items, [(0, -count % mesh.size)] + [(0, 0)] * (items.ndim - 1))

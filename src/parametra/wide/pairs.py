@@ -101,17 +101,19 @@ def _dealt(run: Callable[..., Any], model: Any, shared: Any, items: tuple[Any, .
     """`run(model, shared, items)`, the items in one equal part for each core, the last one filled up."""
     count = len(items[0])
     parts = min(cores, count // 2)
-    if parts < 2:
+    if parts < 2 or not _hashable(model):
         return _together(run, model, shared, items)
     each = -(-count // parts)
     filled = [np.pad(item, [(0, parts * each - count)] + [(0, 0)] * (np.ndim(item) - 1), "edge") for item in items]
     pieces = [tuple(item[number * each : (number + 1) * each] for item in filled) for number in range(parts)]
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (shared, pieces[0]))
     leaves, structure = jax.tree.flatten(shapes)
-    compiled = _compiled(run, model, tuple(leaves), structure)
+    double = jax.config.jax_enable_x64  # the caller's, which a thread does not inherit
+    compiled = _compiled(run, model, tuple(leaves), structure, double)
 
     def call(piece: tuple[np.ndarray, ...]) -> Any:
-        return jax.tree.map(np.asarray, compiled(shared, piece))
+        with jax.enable_x64(double):
+            return jax.tree.map(np.asarray, compiled(shared, piece))
 
     with ThreadPoolExecutor(parts, thread_name_prefix="image-pairs") as pool:
         answers = list(pool.map(call, pieces))
@@ -124,14 +126,24 @@ def _together(run: Callable[..., Any], model: Any, shared: Any, items: tuple[Arr
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled(run: Callable[..., Any], model: Any, leaves: tuple[Any, ...], structure: Any) -> Any:
-    """One program for all threads, which would otherwise compile one each."""
+def _compiled(run: Callable[..., Any], model: Any, leaves: tuple[Any, ...], structure: Any, double: bool) -> Any:
+    """One program for all threads, which would otherwise compile one each; with float64 enabled it is another one."""
     return jax.jit(functools.partial(run, model)).lower(*jax.tree.unflatten(structure, leaves)).compile()
 
 
-def _on_cpu(*arrays: Array | None) -> bool:
-    """Whether all are values, not tracers, in the memory of one CPU."""
+def _hashable(model: Any) -> bool:
     try:
-        return all([device.platform for device in x.devices()] == ["cpu"] for x in arrays if x is not None)
+        hash(model)
+    except TypeError:
+        return False
+    return True
+
+
+def _on_cpu(*arrays: Array | None) -> bool:
+    """Whether all are values, not tracers, on the device that programs are compiled for, and that is a CPU."""
+    if jax.default_backend() != "cpu" or jax.config.jax_default_device is not None:
+        return False
+    try:
+        return all(x.devices() == {jax.local_devices()[0]} for x in arrays if x is not None)
     except (AttributeError, jax.errors.ConcretizationTypeError):  # a tracer
         return False

@@ -121,6 +121,8 @@ def fit_score(
     Raises:
         UsageError: fewer samples than landmarks, inputs that do not vary, NaN, or a layer without a rule.
     """
+    if np.asarray(x).dtype.itemsize < 4:
+        raise UsageError(f"The score needs float32 or float64 inputs, got {np.asarray(x).dtype}. Remedy: x.astype('float32').")
     data = np.asarray(x, np.float64)
     if data.ndim != 2 or not np.isfinite(data).all():
         raise UsageError(f"The score needs finite inputs (n, d), got shape {data.shape}. Remedy: leave out rows with NaN.")

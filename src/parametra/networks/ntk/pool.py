@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
@@ -31,9 +32,8 @@ class AveragePool(eqx.Module):
     def __call__(self, x: Float[Array, "*batch height width channels"]) -> Float[Array, "*batch rows columns channels"]:
         """The means."""
         ones = (1,) * (x.ndim - 3)
-        total = jax.lax.reduce_window(
-            x, jnp.zeros((), x.dtype), jax.lax.add, (*ones, *self.window, 1), (*ones, *self.steps, 1), "VALID"
-        )
+        zero = np.zeros((), x.dtype)  # not of jnp: only from a sum that starts at a known zero can JAX take a derivative
+        total = jax.lax.reduce_window(x, zero, jax.lax.add, (*ones, *self.window, 1), (*ones, *self.steps, 1), "VALID")
         return total / (self.window[0] * self.window[1])
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from parametra.report.figures.scaling import Curve, curves, guide
+from parametra.report.figures.scaling import Curve, curves
 from parametra.report.reader import RunReader
 from parametra.report.section import Figure, Panels, Section, missing
 
@@ -14,7 +14,7 @@ LEAD = (
 
 
 def section(run: RunReader) -> Section | None:
-    """Loss curves at the largest width, and what falls with width."""
+    """Loss curves at the largest width, and differences against width."""
     data = run.fields("parameterization")
     if data is None:
         return missing("parameterization", TITLE, LEAD, run.why_missing("parameterization"))
@@ -27,7 +27,6 @@ def section(run: RunReader) -> Section | None:
     falling = {
         "one rate: gap of the loss to its kernel": Curve(gap.mean(1), low=gap.min(1), high=gap.max(1)),
         "rates by layer: outputs apart": Curve(np.maximum(apart, 1e-17)),
-        "slope -1": guide(width, 1.3 * float(gap[0].mean()), -1.0),
     }
     figures = (
         Figure(

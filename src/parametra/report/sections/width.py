@@ -14,8 +14,8 @@ LEAD = (
     "training is that of a linear model. Bands are the smallest and largest seed; grey slopes are -1/2 and -1."
 )
 OTHERS = (
-    "Change of the empirical kernel over training; its distance from the limit at the start; root mean square distance of the "
-    "trained outputs from those of the linear model."
+    "Change of the empirical kernel over training; its distance from the limit at the start; distance of the trained outputs "
+    "from those of the linear model, over their change in training."
 )
 WEIGHTS = ("first weight", "last weight", "inner weights")  # not all networks have the last of them
 

@@ -28,7 +28,10 @@ EXPECTED = {
     "empirical kernel": (-0.4, "lower"), "kernel at start from the limit": (-0.3, "lower"),
     "outputs from linear model": (-0.4, "lower"),
 }  # fmt: skip
-SOURCE = "relative change |after - before| / |before|; Lee et al. (2019, figure 2 and theorem 2.1): n^-1/2 outside, 1/n inside"
+SOURCE = (
+    "relative change |after - before| / |before|, outputs over their change in training; Lee et al. (2019, figure 2 and theorem "
+    "2.1): n^-1/2 outside, 1/n inside"
+)
 
 
 def run_width(run: Run) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def _changes(run: Run, network: NetworkConfig, name: str, number: int) -> np.nda
             found[:3, i, seed] = weight_changes(before, after)
             found[3, i, seed] = distance(end, start)
             found[4, i, seed] = distance(np.einsum("abii->ab", start) / y.shape[1], limit)
-            found[5, i, seed] = np.sqrt(np.mean((on[seed, -1] - line) ** 2))
+            found[5, i, seed] = np.linalg.norm(on[seed, -1] - line) / np.linalg.norm(on[seed, -1] - on[seed, 0])
     return found
 
 
