@@ -6,19 +6,24 @@ import jax.numpy as jnp
 import numpy as np
 import paramax
 import pytest
+from numpy.testing import assert_allclose
 
 from parametra.core.errors import UsageError
 from parametra.networks import RNNCell, lipschitz_bound
 from parametra.weights import (
     Reflectors,
     SpectralWeight,
+    circulant,
     decay_mask,
     dihedrally_symmetric,
     eigen,
     hadamard,
+    ldl,
+    orthogonal,
     parametrize,
     renormalise,
     spectral,
+    spectral_symmetric,
     symmetric,
 )
 
@@ -31,6 +36,37 @@ MODEL = eqx.nn.MLP(8, 8, width_size=8, depth=2, key=KEY)
 def test_inputs_of_another_width_are_refused(shape):
     with pytest.raises(UsageError, match="8 inputs"):
         symmetric()(MATRIX).apply(jnp.ones(shape))
+    for scheme in (spectral(), spectral(2, (0.5, 1.0)), orthogonal(), spectral_symmetric()):
+        with pytest.raises((UsageError, TypeError)):  # the dense matrix is made for many rows: then jax refuses
+            scheme(MATRIX).apply(jnp.ones(shape))
+    for multiply in (spectral(2)(MATRIX).left.apply, spectral(2)(MATRIX).left.transpose_apply):
+        with pytest.raises(UsageError, match="its last axis must agree"):
+            multiply(jnp.ones(shape))
+
+
+def test_what_has_no_inverse_is_refused_and_has_a_pseudo_inverse():
+    weight = SpectralWeight.from_matrix(jnp.diag(jnp.array([1.0, 2.0, 0.0])))
+    for inverse in (weight.inverse, lambda: weight.inverse_apply(jnp.ones(3))):
+        with pytest.raises(UsageError, match="singular value of zero.*pseudo_inverse"):
+            inverse()
+    assert_allclose(weight.pseudo_inverse().unwrap(), np.diag([1.0, 0.5, 0.0]), atol=1e-6)
+
+
+def test_reflectors_whose_squares_overflow_are_refused():
+    with pytest.raises(UsageError, match="beyond float32.*divide each row"):
+        Reflectors.from_rows(1e19 * MATRIX)
+
+
+def test_a_kernel_with_one_tap_that_a_scheme_cannot_hold_is_refused_as_its_matrix_is():
+    kernel = jax.random.normal(jax.random.key(0), (8, 8, 3, 3)).at[:, :, 1, 1].set(0.0)
+    with pytest.raises(UsageError, match="minor"):
+        ldl()(kernel)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_circulants_have_no_half_precision(dtype):
+    with pytest.raises(UsageError, match="needs float32 or float64"):
+        circulant(4)(MATRIX.astype(dtype))
 
 
 @pytest.mark.parametrize("bounds", [(0.99, 1.01), (0.999, 1.001), (1000.0, 1000.01)])

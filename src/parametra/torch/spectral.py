@@ -17,7 +17,7 @@ class Spectral(nn.Module):
 
     Args:
         reflectors: m a side, or "full". With fewer than full, the m largest singular values keep their vectors.
-        bounds: (lo, hi) or None. Singular values of the weight that is there go to the nearest bound.
+        bounds: (lo, hi) or None. Singular values of the weight that is there go to the nearest value a hundredth inside.
 
     Raises:
         UsageError: bounds that are infinite or exchanged, reflectors that cannot be, a weight with NaN or of fewer than two axes.
@@ -131,7 +131,7 @@ def check_bounds(bounds: tuple[float, float] | None) -> tuple[float, float] | No
 def number_of(reflectors: int | str, rank: int) -> int:
     """Reflectors a side; UsageError for a number that cannot be."""
     count = rank if reflectors == "full" else reflectors
-    if not isinstance(count, int) or not 1 <= count <= rank:
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= rank:
         raise UsageError(f'reflectors must be "full" or 1 to {rank} for this weight, got {reflectors!r}.')
     return count
 

@@ -200,6 +200,11 @@ class Fourier(AbstractTransform):
 
     def project(self, matrix: Float[Array, "*taps outputs inputs"]) -> list[Float[Array, "*taps rows columns"]]:
         """C_j = mean over a of block (a, a + j)."""
+        if matrix.dtype not in (jnp.float32, jnp.float64):
+            raise UsageError(
+                f"A circulant weight needs float32 or float64, got {matrix.dtype}: complex numbers have no half precision. "
+                "Remedy: parametrize in float32, or hadamard(k)."
+            )
         k, grid = self.order, _grid(matrix, self.order)
         bands = [_mean([grid[a][(a + j) % k] for a in range(k)]) for j in range(k)]
         spectrum = zip(self.analyse(bands), self.frequencies, strict=True)

@@ -62,12 +62,18 @@ class Eigen(AbstractWeight):
         """Itself if thin, else the dense matrix."""
         return self if self.structured else super().resolved()
 
+    @property
+    def making(self) -> int:
+        """V diag(e) times Vᵀ."""
+        n, p = self.vectors.shape
+        return 2 * n * n * p + n * p
+
     def plan(self, rows: int = 1) -> Plan:
         """Two thin products, or n² p to make the matrix and a dense one."""
         n, p = self.vectors.shape
         if self.structured:
             return dense_plan(self, self.shape, rows, way=f"two products with {p} columns", flops=rows * (4 * n * p + p))
-        return dense_plan(self, self.shape, rows, way="matrix made", flops=2 * n * n * p + n * p + 2 * rows * n * n)
+        return dense_plan(self, self.shape, rows, way="matrix made", flops=self.making + 2 * rows * n * n)
 
 
 class LDL(AbstractWeight):
@@ -122,10 +128,15 @@ class LDL(AbstractWeight):
         lower = self.lower()
         return (lower * self.diagonal) @ lower.T
 
+    @property
+    def making(self) -> int:
+        """L diag(d) times Lᵀ."""
+        n = self.diagonal.shape[0]
+        return 2 * n**3 + n**2
+
     def plan(self, rows: int = 1) -> Plan:
         """The matrix made, 2 n³, and a dense product."""
-        n = self.diagonal.shape[0]
-        return dense_plan(self, self.shape, rows, way="matrix made", flops=2 * n**3 + n**2 + 2 * rows * n**2)
+        return dense_plan(self, self.shape, rows, way="matrix made", flops=self.making + 2 * rows * self.diagonal.shape[0] ** 2)
 
     def log_abs_det(self) -> Float[Array, ""]:
         """The sum of log |d|."""

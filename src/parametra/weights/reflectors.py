@@ -61,6 +61,12 @@ class Reflectors(eqx.Module):
         count, size = rows.shape
         check_count(count, size)
         rows = jnp.triu(rows)
+        length = known(jnp.sum(jnp.square(rows), axis=1))
+        if length is not None and np.isinf(length).any() and np.isfinite(np.asarray(rows)).all():
+            raise UsageError(
+                f"The square of reflector {int(np.argmax(np.isinf(length)))} is beyond {rows.dtype}. Likely cause: another unit. "
+                "Remedy: divide each row by its norm, which changes no product."
+            )
         zero = known(~_present(rows))
         if zero is not None and zero.any():
             raise UsageError(
@@ -83,6 +89,11 @@ class Reflectors(eqx.Module):
 
     def _multiply(self, x: Float[Array, "*batch size"], transposed: bool) -> Float[Array, "*batch size"]:
         # A single vector may be one of many under vmap: a rule of its own would make a gradient of the rows for each of them.
+        if x.shape[-1:] != (self.size,):  # a batch is reshaped, which would glue rows of another width together
+            raise UsageError(
+                f"Reflectors on {self.size} coordinates meet an array of shape {x.shape}; its last axis must agree. Likely "
+                "cause: a layer of another number of inputs."
+            )
         product: Any = multiply_plain if x.ndim == 1 else multiply
         vectors = x.reshape(-1, self.size)
         if divided(x, self.packed):

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int8, PRNGKeyArray
 
 from parametra.core.errors import UsageError
 from parametra.weights import spectrum
-from parametra.weights.checks import check_factorable, check_finite
+from parametra.weights.checks import check_factorable, check_finite, known
 from parametra.weights.dense import Dense
 from parametra.weights.factorisation import leading_reflectors
 from parametra.weights.folded import Folded
@@ -133,7 +133,7 @@ class SpectralWeight(AbstractWeight):
 
     def unwrap(self) -> Float[Array, "outputs inputs"]:
         """The dense matrix: reflectors applied to the narrower side's identity."""
-        if self.shape[0] > self.shape[1]:
+        if self.shape[0] < self.shape[1]:
             return self.transposed().unwrap().T
         return self._thin(jnp.eye(self.shape[1], dtype=self.left.packed.dtype)).T
 
@@ -166,11 +166,15 @@ class SpectralWeight(AbstractWeight):
             return Dense(self.unwrap())
         return Folded.of(self.left.rows(), self.signed, self.right.rows())
 
+    @property
+    def making(self) -> int:
+        """The identity of the narrower side, sent through the reflectors."""
+        return self.rank * self._flops_thin()
+
     def plan(self, rows: int = 1) -> Plan:
         """By the reflectors, or by the dense matrix made for this product."""
         thin = self.thin(rows)
-        once = self.rank * self._flops_thin()  # `unwrap` sends the identity of the narrower side through the reflectors
-        flops = rows * self._flops_thin() if thin else once + rows * 2 * self.shape[0] * self.shape[1]
+        flops = rows * self._flops_thin() if thin else self.making + rows * 2 * self.shape[0] * self.shape[1]
         way = f"{self.left.count} + {self.right.count} reflectors" if thin else "dense matrix made from reflectors"
         return dense_plan(self, self.shape, rows, way=way, flops=flops)
 
@@ -205,8 +209,14 @@ class SpectralWeight(AbstractWeight):
         return SpectralWeight(self.right, self.left, self.free, self.signs, self.bounds, self.strategy)
 
     def inverse(self) -> "SpectralWeight":
-        """W⁻¹ = V diag(1/sigma) Uᵀ as a weight of free singular values; UsageError if W is not square."""
+        """W⁻¹ = V diag(1/sigma) Uᵀ as a weight of free singular values.
+
+        UsageError if W is not square, or if one of its singular values, where they are known, is zero.
+        """
         self._need_square("inverse")
+        sigma = known(self.sigma)
+        if sigma is not None and (sigma == 0).any():
+            raise UsageError("The matrix has a singular value of zero, and so no inverse. Remedy: pseudo_inverse().")
         return self.pseudo_inverse(0.0)
 
     def pseudo_inverse(self, cutoff: float = 1e-7) -> "SpectralWeight":

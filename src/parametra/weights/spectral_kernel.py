@@ -10,6 +10,7 @@ For circular padding on a given grid and stride 1 the exact singular values are 
 discrete Fourier transform makes of the kernel (Sedghi, Gupta & Long 2019, arXiv 1805.10408): `circular_singular_values`.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ from jaxtyping import Array, Float
 
 from parametra.core.errors import UsageError
 from parametra.weights.kernel import AbstractKernel
+from parametra.weights.plan import Plan
 from parametra.weights.spectral import Count, SpectralWeight
 
 
@@ -63,6 +65,11 @@ class SpectralKernel(AbstractKernel):
         matrix = self.matrix.unwrap() if isinstance(self.matrix, SpectralWeight) else self.matrix
         kernel = matrix.reshape(matrix.shape[0], -1, *self.window)
         return jnp.moveaxis(kernel, (1, 0), (-2, -1))
+
+    def plan(self, rows: int = 1) -> Plan:
+        """The matrix made from its reflectors, and a dense convolution with it."""
+        plan = super().plan(rows)
+        return dataclasses.replace(plan, way=f"{plan.way}, kernel made from reflectors", flops=plan.flops + self.matrix.making)
 
     def norm_bound(self) -> Float[Array, ""]:
         """sqrt(taps) times the largest singular value: no convolution with this kernel is longer."""

@@ -103,8 +103,13 @@ class SpectralSymmetric(AbstractWeight):
         n = self.vectors.size
         if self._thin(rows):
             return dense_plan(self, self.shape, rows, way=f"{self.vectors.count} reflectors twice", flops=rows * self._flops)
-        flops = n * self._flops + 2 * rows * n * n
+        flops = self.making + 2 * rows * n * n
         return dense_plan(self, self.shape, rows, way="dense matrix made from reflectors", flops=flops)
+
+    @property
+    def making(self) -> int:
+        """The identity, sent through the reflectors twice."""
+        return self.vectors.size * self._flops
 
     def singular_values(self) -> Float[Array, " n"]:
         """|lambda|, largest first."""

@@ -1,5 +1,6 @@
 """Kernels whose taps are weights: symmetric in the channels, tied in space, or both."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -60,7 +61,8 @@ class TapKernel(AbstractKernel):
         ties = tuple(range(math.prod(window))) if orbits is None else orbits(window)
         stack = jnp.moveaxis(kernel.reshape(*kernel.shape[:2], -1), -1, 0)
         means = jnp.stack([stack[np.flatnonzero(np.equal(ties, number))].mean(0) for number in range(max(ties) + 1)])
-        return cls.of(jax.vmap(block)(means), tuple(kernel.shape), ties)
+        matrices = [block(mean) for mean in means]  # one by one, so that each sees its values and can refuse them
+        return cls.of(jax.tree.map(lambda *numbers: jnp.stack(numbers), *matrices), tuple(kernel.shape), ties)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -103,12 +105,15 @@ class TapKernel(AbstractKernel):
         return TapKernel.of(jax.vmap(Dense)(self.stack()), self.shape, self.orbits) if self.tied else super().resolved()
 
     def plan(self, rows: int = 1) -> Plan:
-        """A dense convolution, or a product with as many matrices as are free and the sums before it."""
-        if not self.tied:
-            return super().plan(rows)
-        outputs, inputs = self.shape[:2]
+        """A dense convolution, or a product with as many matrices as are free and the sums before it; the matrices made."""
+        one = jax.tree.map(lambda numbers: jax.ShapeDtypeStruct(numbers.shape[1:], numbers.dtype), self.matrices)
         number = max(self.orbits) + 1
-        flops = rows * (2 * outputs * inputs * number + inputs * (len(self.orbits) - number))
+        made = number * one.making
+        if not self.tied:
+            plan = super().plan(rows)
+            return dataclasses.replace(plan, flops=plan.flops + made)
+        outputs, inputs = self.shape[:2]
+        flops = made + rows * (2 * outputs * inputs * number + inputs * (len(self.orbits) - number))
         return dense_plan(self, self.shape, rows, way=f"im2col over {number} sums of taps", flops=flops)
 
 

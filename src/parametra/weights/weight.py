@@ -44,6 +44,11 @@ class AbstractWeight(paramax.AbstractUnwrappable[Array]):
 
         return Dense(self.unwrap())
 
+    @property
+    def making(self) -> int:
+        """FLOPs of the dense matrix where it takes products, 0 where numbers are copied and added."""
+        return 0
+
     def plan(self, rows: int = 1) -> Plan:
         """How `apply` multiplies `rows` vectors, and what that costs; see `Plan`."""
         return dense_plan(self, self.shape, rows)
