@@ -50,7 +50,9 @@ def test_flops_of_a_product(scheme):
 
 
 @pytest.mark.parametrize(
-    "scheme", [dense(), hadamard(4), dihedrally_symmetric(), ldl(), eigen(8)], ids=lambda scheme: scheme.name
+    "scheme",
+    [dense(), hadamard(4), dihedrally_symmetric(), ldl(), eigen(8), block4(), chunk(2, 2)],
+    ids=lambda scheme: scheme.name,
 )
 def test_flops_of_a_convolution(scheme):
     kernel = jax.eval_shape(lambda: scheme(jnp.ones((64, 64, 3, 3))))

@@ -15,6 +15,7 @@ from parametra.core.errors import UsageError
 from parametra.weights.dense import Dense
 from parametra.weights.kernel import AbstractKernel, Padding, patches
 from parametra.weights.plan import Plan, dense_plan
+from parametra.weights.tied import Tied
 from parametra.weights.weight import AbstractWeight
 
 
@@ -87,7 +88,10 @@ class TapKernel(AbstractKernel):
     def apply(
         self, x: Float[Array, "batch *space inputs"], strides=1, padding: Padding = "SAME"
     ) -> Float[Array, "batch *out outputs"]:
-        """The convolution; of tied taps, a matrix product of the sums that they see."""
+        """The convolution; of tied taps, a matrix product of the sums that they see; of tied channels, one of fewer."""
+        matrices = self.matrices
+        if isinstance(matrices, Tied):
+            return matrices.unfold(self._inner().apply(matrices.fold(x), strides, padding))
         if not self.tied:
             return super().apply(x, strides, padding)
         seen = patches(x, self.window, strides, padding)
@@ -97,16 +101,22 @@ class TapKernel(AbstractKernel):
 
     @property
     def structured(self) -> bool:
-        """Whether taps are tied."""
-        return self.tied
+        """Whether taps or channels are tied."""
+        return self.tied or isinstance(self.matrices, Tied)
 
     def resolved(self) -> AbstractKernel:
-        """Its matrices made dense where taps are tied, else a free kernel."""
+        """Its matrices made dense where taps are tied, the blocks of tied channels resolved, else a free kernel."""
+        if isinstance(self.matrices, Tied):
+            return TapKernel.of(jax.vmap(lambda weight: weight.resolved())(self.matrices), self.shape, self.orbits)
         return TapKernel.of(jax.vmap(Dense)(self.stack()), self.shape, self.orbits) if self.tied else super().resolved()
 
     def plan(self, rows: int = 1) -> Plan:
         """A dense convolution, or a product with as many matrices as are free and the sums before it; the matrices made."""
-        one = jax.tree.map(lambda numbers: jax.ShapeDtypeStruct(numbers.shape[1:], numbers.dtype), self.matrices)
+        one = self._one()
+        if isinstance(one, Tied):
+            inner = jax.eval_shape(lambda kernel: kernel._inner(), self)
+            flops = inner.plan(rows).flops + rows * one.additions
+            return dense_plan(self, self.shape, rows, way="fold, convolution of fewer channels, unfold", flops=flops)
         number = max(self.orbits) + 1
         made = number * one.making
         if not self.tied:
@@ -115,6 +125,14 @@ class TapKernel(AbstractKernel):
         outputs, inputs = self.shape[:2]
         flops = made + rows * (2 * outputs * inputs * number + inputs * (len(self.orbits) - number))
         return dense_plan(self, self.shape, rows, way=f"im2col over {number} sums of taps", flops=flops)
+
+    def _one(self) -> Any:
+        """One of the matrices, as shapes."""
+        return jax.tree.map(lambda numbers: jax.ShapeDtypeStruct(numbers.shape[1:], numbers.dtype), self.matrices)
+
+    def _inner(self) -> "TapKernel":
+        """The kernel between fold and unfold."""
+        return TapKernel.of(self.matrices.block, (*self._one().block.shape, *self.window), self.orbits)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def spatial(window: tuple[int, ...]) -> tuple[int, ...]:

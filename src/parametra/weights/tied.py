@@ -1,6 +1,7 @@
 """Weights with tied rows and columns: they save numbers and multiplications by giving up rank, and say so."""
 
 import functools
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,48 @@ from parametra.weights.symmetric import check_square
 from parametra.weights.weight import AbstractWeight
 
 
-class Mirrored(AbstractWeight):
+class Tied(AbstractWeight):
+    """W = U Q F: sums of channels (F), a product of fewer (Q), copies (U). The same around a convolution with taps Q.
+
+    Attributes:
+        block: Q.
+    """
+
+    block: eqx.AbstractVar[AbstractWeight]
+
+    @property
+    @abstractmethod
+    def additions(self) -> int:
+        """Of one fold."""
+
+    @abstractmethod
+    def fold(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch fewer"]:
+        """F x, along the last axis."""
+
+    @abstractmethod
+    def unfold(self, y: Float[Array, "*batch fewer"]) -> Float[Array, "*batch outputs"]:
+        """U y, along the last axis."""
+
+    def apply(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+        """Fold, one product with the block, unfold."""
+        return self.unfold(self.block.apply(self.fold(x)))
+
+    @property
+    def structured(self) -> bool:
+        """Always."""
+        return True
+
+    def resolved(self) -> "Tied":
+        """The same with its block resolved."""
+        return eqx.tree_at(lambda weight: weight.block, self, self.block.resolved())
+
+    def plan(self, rows: int = 1) -> Plan:
+        """One product with the block and the additions before it."""
+        flops = self.block.plan(rows).flops + rows * self.additions
+        return dense_plan(self, self.shape, rows, way="fold, product with the block, unfold", flops=flops)
+
+
+class Mirrored(Tied):
     """W = E Q Eᵀ, E = [I; J]: [[Q, Q J], [J Q, J Q J]], a quarter of the multiplications, rank n/2.
 
     Source: Hu, Zagoruyko & Komodakis (2018): with Q free "block4", with Q = Qᵀ "eighth". J is the reversal of n/2 channels.
@@ -51,28 +93,22 @@ class Mirrored(AbstractWeight):
         top = jnp.concatenate([quarter, quarter[:, ::-1]], 1)
         return jnp.concatenate([top, top[::-1]], 0)
 
-    def apply(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
-        """Fold, one product of half the size, unfold."""
+    @property
+    def additions(self) -> int:
+        """One for each channel of the block."""
+        return self.block.shape[1]
+
+    def fold(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch fewer"]:
+        """The first half and the second one from behind."""
         first, second = jnp.split(x, 2, axis=-1)
-        y = self.block.apply(first + second[..., ::-1])
+        return first + second[..., ::-1]
+
+    def unfold(self, y: Float[Array, "*batch fewer"]) -> Float[Array, "*batch outputs"]:
+        """And again from behind."""
         return jnp.concatenate([y, y[..., ::-1]], -1)
 
-    @property
-    def structured(self) -> bool:
-        """Always."""
-        return True
 
-    def resolved(self) -> "Mirrored":
-        """The same with its block resolved."""
-        return Mirrored(self.block.resolved())
-
-    def plan(self, rows: int = 1) -> Plan:
-        """One product of half the size and a fold."""
-        flops = self.block.plan(rows).flops + rows * self.block.shape[1]
-        return dense_plan(self, self.shape, rows, way="fold, product of half the size, unfold", flops=flops)
-
-
-class Chunked(AbstractWeight):
+class Chunked(Tied):
     """A block repeated `outputs_times` along the outputs and `inputs_times` along the inputs: rank of the block.
 
     Source: Hu, Zagoruyko & Komodakis (2018), "chunk".
@@ -117,21 +153,15 @@ class Chunked(AbstractWeight):
         block = self.block.unwrap() if isinstance(self.block, AbstractWeight) else self.block
         return jnp.tile(block, (self.outputs_times, self.inputs_times))
 
-    def apply(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
-        """Add the chunks of the inputs, one product, repeat the outputs."""
-        y = self.block.apply(functools.reduce(jnp.add, jnp.split(x, self.inputs_times, axis=-1)))
-        return jnp.tile(y, (*[1] * (x.ndim - 1), self.outputs_times))
-
     @property
-    def structured(self) -> bool:
-        """Always."""
-        return True
+    def additions(self) -> int:
+        """All chunks but one."""
+        return (self.inputs_times - 1) * self.block.shape[1]
 
-    def resolved(self) -> "Chunked":
-        """The same with its block resolved."""
-        return Chunked(self.block.resolved(), self.outputs_times, self.inputs_times)
+    def fold(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch fewer"]:
+        """The sum of the chunks."""
+        return functools.reduce(jnp.add, jnp.split(x, self.inputs_times, axis=-1))
 
-    def plan(self, rows: int = 1) -> Plan:
-        """One product with the block and the additions before it."""
-        flops = self.block.plan(rows).flops + rows * (self.inputs_times - 1) * self.block.shape[1]
-        return dense_plan(self, self.shape, rows, way="sum of chunks, product with the block, copies", flops=flops)
+    def unfold(self, y: Float[Array, "*batch fewer"]) -> Float[Array, "*batch outputs"]:
+        """Copies side by side."""
+        return jnp.tile(y, (*[1] * (y.ndim - 1), self.outputs_times))
