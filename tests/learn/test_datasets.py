@@ -271,3 +271,11 @@ def test_the_datasets_package_is_asked_only_on_request(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(load_dataset=offline))
     with pytest.raises(DataError, match="ConnectionError: no route.*Remedy"):
         load_images("cifar10", source="huggingface")
+
+
+def test_training_and_test_images_of_two_sizes_are_refused(tmp_path):
+    write_idx(tmp_path)
+    images = np.zeros((12, 20, 20), np.uint8)
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images)))
+    with pytest.raises(DataError, match=r"\(28, 28\) pixels and test images of \(20, 20\).*files of two sets"):
+        load_images("mnist", str(tmp_path))

@@ -182,6 +182,27 @@ def test_programs_that_jax_keeps_during_a_check_are_no_hindrance_and_go_where_it
     assert (tmp_path / "run" / "compiled").is_dir()
 
 
+def test_a_failed_check_takes_away_what_it_made_and_no_more(start, tmp_path):
+    study, out = toy.study(tmp_path / "presets"), tmp_path / "runs" / "mine"
+    overrides = [f"keeps='{out / 'compiled'}'", f"file='{tmp_path / 'file'}'"]
+    for before in (False, True):
+        if before:
+            out.mkdir(parents=True)
+        with pytest.raises(DataError, match="file is absent"):
+            runner.run_study(study, "mini", out, overrides)
+        assert (tmp_path / "runs").exists() == out.exists() == before
+        assert not (out / "compiled").exists()
+
+
+def test_a_folder_that_one_may_not_look_into_is_a_sentence(start, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(UsageError, match="cannot be looked into: Permission denied. Remedy: --out"):
+        start()
+
+
 def test_too_little_memory_is_refused(start, monkeypatch):
     monkeypatch.setattr(machine, "total_memory", lambda: 0.05)
     with pytest.raises(UsageError, match="needs 0.1 GB of memory, the machine has 0\\.[01]\\. Remedy: a smaller preset"):

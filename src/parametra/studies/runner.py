@@ -54,6 +54,7 @@ def run_study(
     config = study.resolve(preset, overrides)
     stages = _stages(study, until)
     path = out or default_folder(study, preset)
+    _reach(path)
     requirements.check(study.about(preset), path)
     if fresh or not (path / "config.toml").exists():
         _check(stages, config, path)
@@ -80,18 +81,26 @@ def run_study(
     return folder
 
 
+def _reach(path: Path) -> None:
+    try:
+        (path / "config.toml").exists()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be looked into: {error.strerror}. Remedy: --out with a folder of yours.") from None
+
+
 def _check(stages: Sequence[Stage], config: Any, path: Path) -> None:
     """Every stage's own check, before there is a folder; programs that jax kept there meanwhile go where a check fails."""
-    existed = path.exists()
+    made = [folder for folder in (path / COMPILED, path, *path.parents) if not folder.exists()]
     try:
         for stage in stages:
             if stage.check is not None:
                 stage.check(config)
     except BaseException:
-        if not existed:
-            shutil.rmtree(path / COMPILED, ignore_errors=True)
+        for folder in made:
+            if folder.name == COMPILED:
+                shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):
-                path.rmdir()
+                folder.rmdir()
         raise
 
 

@@ -22,7 +22,7 @@ def read_sets(folder: Path, name: str) -> tuple[list[np.ndarray], bool]:
     """[training images (n, h, w, 1), labels, test images, labels], and whether they are the published files of MNIST.
 
     Raises:
-        DataError: absent, truncated or with another header than idx; images and labels of different numbers.
+        DataError: absent, truncated or with another header than idx; images and labels of different numbers, images of two sizes.
     """
     found, published = [], True
     for part in ("train", "t10k"):
@@ -37,6 +37,11 @@ def read_sets(folder: Path, name: str) -> tuple[list[np.ndarray], bool]:
         if len(images) != len(labels):
             raise DataError(f"{path} has {len(labels)} labels for {len(images)} images. Likely cause: files of two sets. {COPY}")
         found += [images[..., None], labels]
+    if found[0].shape[1:] != found[2].shape[1:]:
+        raise DataError(
+            f"{folder} holds training images of {found[0].shape[1:3]} pixels and test images of {found[2].shape[1:3]}. "
+            f"Likely cause: files of two sets. {COPY}"
+        )
     return found, published
 
 

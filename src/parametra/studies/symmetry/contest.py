@@ -2,8 +2,8 @@
 
 A rival of equal parameters is the narrowest free network that has at least as many; one of equal time the narrowest whose epoch
 takes at least as long, read off the epochs that were measured, also one wider than the network itself where that is the slower
-one. So the rival never has less. Seeds take turns with all networks, so that a busy moment of the machine meets all of them, and
-the shortest epoch counts.
+one, up to twice as wide. So the rival is not meant to have less; it is chosen by the first seed's epochs. Seeds take turns with
+all networks, so that a busy moment of the machine meets all of them, and the shortest epoch counts.
 """
 
 import math
