@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from parametra.core.files import COMPILED
-
 
 def run(
     target: Annotated[str, typer.Argument(metavar="STUDY/PRESET", help="what to run, see `parametra list`")],
@@ -38,5 +36,7 @@ def run(
 
 def keep_programs(path: Path) -> None:
     """Have jax keep what it compiles beside the run: one that goes on compiles nothing twice. A directory of the user's stays."""
+    from parametra.core.files import COMPILED
+
     if "jax" not in sys.modules:
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(path.resolve() / COMPILED))
