@@ -108,7 +108,7 @@ def _dealt(run: Callable[..., Any], model: Any, shared: Any, items: tuple[Any, .
     pieces = [tuple(item[number * each : (number + 1) * each] for item in filled) for number in range(parts)]
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (shared, pieces[0]))
     leaves, structure = jax.tree.flatten(shapes)
-    double = jax.config.jax_enable_x64  # the caller's, which a thread does not inherit
+    double = bool(jax.config.read("jax_enable_x64"))  # the caller's, which a thread does not inherit
     compiled = _compiled(run, model, tuple(leaves), structure, double)
 
     def call(piece: tuple[np.ndarray, ...]) -> Any:
@@ -141,7 +141,7 @@ def _hashable(model: Any) -> bool:
 
 def _on_cpu(*arrays: Array | None) -> bool:
     """Whether all are values, not tracers, on the device that programs are compiled for, and that is a CPU."""
-    if jax.default_backend() != "cpu" or jax.config.jax_default_device is not None:
+    if jax.default_backend() != "cpu" or getattr(jax.config, "jax_default_device", None) is not None:
         return False
     try:
         return all(x.devices() == {jax.local_devices()[0]} for x in arrays if x is not None)
