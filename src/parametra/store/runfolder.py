@@ -53,7 +53,9 @@ class RunFolder:
             path.rename(_free_name(path))
         if (path / "config.toml").exists():
             _refuse_other(path, _read_config(path), wanted)
-        elif path.exists() and any(not entry.name.endswith((TEMPORARY, "run.lock", COMPILED)) for entry in path.iterdir()):
+        elif path.exists() and any(
+            not (entry.name == COMPILED or entry.name.endswith((TEMPORARY, "run.lock"))) for entry in path.iterdir()
+        ):
             raise UsageError(f"{path} is not empty and holds no run. Likely cause: a mistyped --out. Remedy: another folder.")
         _make_folders(path)
         with explain_disk(path):

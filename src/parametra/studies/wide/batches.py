@@ -106,7 +106,7 @@ def _compare(study: WideConfig, item: str, width: int, setting: Setting) -> tupl
             curves.append(np.asarray(measure(linear.train(steps), y)))
             said = linear.test(wide, int(steps[-1]), off[seed, 0])
             scores["loss_gap"][which, seed] = np.abs(curves[-1] - curves[0]).max() / curves[0][0]
-            scores["rms"][which, seed] = _rms(said - off[seed, -1]) / _rms(off[seed, -1] - off[seed, 0])
+            scores["rms"][which, seed] = parts.rms(said - off[seed, -1]) / parts.rms(off[seed, -1] - off[seed, 0])
             right = [float(np.mean(outputs.argmax(-1) == classes)) for outputs in (off[seed, -1], said)]
             scores["accuracy"][which, seed] = right[0]
             scores["accuracy_gap"][which, seed] = right[1] - right[0]
@@ -118,10 +118,6 @@ def _maker(item: str, width: int, inputs: int, outputs: int, blocks: int) -> Any
     if item == "dense":
         return lambda key: ntk.dense_network(key, inputs, outputs, (width, width))
     return lambda key: ntk.wide_residual_network(key, inputs, outputs, width, blocks)
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(values**2)))
 
 
 def _rows(item: str, widths: tuple[int, ...], found: dict[str, np.ndarray], number: int) -> list[Metric]:

@@ -54,7 +54,7 @@ def run_parameterization(run: Run) -> dict[str, Any]:
             said = np.stack([line.train(steps, start) for start in runs[2][:, 0]])
             losses = [np.asarray(parts.squared(on, targets)) for on in (*runs, said)]  # each (seed, record)
             curves[i] = [loss[0] for loss in losses]
-            apart[i] = [_rms(two - one) / _rms(one[-1] - one[0]) for one, two in zip(runs[0], runs[1], strict=True)]
+            apart[i] = [parts.rms(two - one) / parts.rms(one[-1] - one[0]) for one, two in zip(runs[0], runs[1], strict=True)]
             gaps[i] = np.abs(losses[3] - losses[2]).max(1) / losses[2][:, 0]
             kernels[i] = shape_distance(*thetas)
     table = xr.Dataset(
@@ -124,7 +124,3 @@ def _is_dense(leaf: Any) -> bool:
 def shape_distance(one: np.ndarray, two: np.ndarray) -> float:
     """Relative Frobenius distance of `two` from `one` after the best multiple."""
     return float(np.linalg.norm(two * (one * two).sum() / (two * two).sum() - one) / np.linalg.norm(one))
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(values**2)))

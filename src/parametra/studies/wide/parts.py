@@ -116,6 +116,11 @@ def _train(
     return eqx.combine(trained, fixed), found
 
 
+def rms(values: Numbers) -> float:
+    """Root of the mean square."""
+    return float(np.sqrt(np.mean(values**2)))
+
+
 def slope(x: Any, y: Numbers, seed: int = 0, draws: int = 1000) -> tuple[float, float, float]:
     """Exponent of mean(y) ~ x^s, y (x, repetition), by least squares in logarithms; 95 % of it over resampled repetitions."""
     logs, generator = np.log(np.asarray(x, np.float64)), np.random.default_rng(seed)
