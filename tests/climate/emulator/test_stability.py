@@ -169,6 +169,15 @@ def test_windows_are_the_columns_in_their_order(dataset):
     by_step = dataset.inputs.reshape(times, columns, -1)
     assert_array_equal(inputs[columns + 3], by_step[5:11, 3])  # the second window of column 3
     assert_array_equal(targets[2 * columns + 7], dataset.targets.reshape(times, columns, -1)[10:15, 7])
+    gap = np.delete(np.arange(times), [6, 7])  # one part of 6 moments, one of the rest
+    kept = dataclasses.replace(
+        dataset,
+        inputs=by_step[gap].reshape(gap.size * columns, -1),
+        targets=dataset.targets.reshape(times, columns, -1)[gap].reshape(gap.size * columns, -1),
+        coordinates=dataset.coordinates.isel(time=gap),
+    )
+    first = windows(kept, 5)[0][::columns, 0]
+    assert_array_equal(first, by_step[[0, *range(8, times - 5, 5)], 0])
     with pytest.raises(DataError, match="no rollout of 99"):
         windows(dataset, 99)
 

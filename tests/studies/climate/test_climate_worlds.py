@@ -10,6 +10,7 @@ import xarray as xr
 from parametra.climate.diagnostics.geometry import column_integral
 from parametra.climate.diagnostics.means import with_derived
 from parametra.climate.emulator import ColumnDataset
+from parametra.climate.emulator.rollout import windows
 from parametra.core.constants import HEAT_CAPACITY
 from parametra.core.errors import PhysicalStopError, UsageError
 from parametra.core.progress import Progress
@@ -97,6 +98,10 @@ def test_both_worlds_in_equal_parts_are_as_many_columns_as_one():
     assert len(both.inputs) == len(both.targets) == 8 * 6
     np.testing.assert_array_equal(both.inputs[::6, 0], [0, 2, 4, 6, 100, 102, 104, 106])
     np.testing.assert_array_equal(both.inputs[:, :9], both.targets)
+    unbroken = joined(stretch(0.0, 8), stretch(100.0, 8), 3)
+    np.testing.assert_array_equal(unbroken.inputs[::6, 0], [0, 1, 2, 6, 7, 100, 101, 102, 106, 107])
+    seen, _ = windows(unbroken, 2)
+    np.testing.assert_array_equal(seen[::6, :, 0], [[0, 1, 2], [100, 101, 102]])
 
 
 @pytest.fixture(scope="session")

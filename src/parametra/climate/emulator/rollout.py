@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from parametra.climate.diagnostics.geometry import time_in_days
 from parametra.climate.emulator.dataset import ColumnDataset
 from parametra.climate.emulator.emulator import Emulator
 from parametra.climate.emulator.vectors import Inputs, mirror_signs, output_factors
@@ -88,21 +89,31 @@ def windows(
 ) -> tuple[Float[np.ndarray, "window moment inputs"], Float[np.ndarray, "window step outputs"]]:
     """Every column of `data` cut into stretches of `steps` steps, one after the other: what a batch is made of.
 
+    No stretch crosses a gap in the times of `data`, or a place where they start again.
+
     Raises:
         DataError: no stretch of that length.
     """
     times, rows, columns = data.shape
-    count = (times - 1) // steps
-    if count < 1:
+    first = _first_moments(time_in_days(data.coordinates.time), steps)
+    if not first.size:
         raise DataError(
-            f"A stretch of {times} steps holds no rollout of {steps}. Remedy: smaller `rollout.steps`, or more days of truth."
+            f"A stretch of {times} steps holds no rollout of {steps}. Remedy: smaller `rollout.steps`, or more days of truth "
+            "without gaps."
         )
     inputs = data.inputs.reshape(times, rows * columns, -1)
     targets = data.targets.reshape(times, rows * columns, -1)
-    first = steps * np.arange(count)
     seen = inputs[first[:, None] + np.arange(steps + 1)]  # (window, moment, column, inputs)
     gave = targets[first[:, None] + np.arange(steps)]
     return tuple(np.ascontiguousarray(a.swapaxes(1, 2)).reshape(-1, a.shape[1], a.shape[3]) for a in (seen, gave))  # pyright: ignore
+
+
+def _first_moments(days: np.ndarray, steps: int) -> np.ndarray:
+    """Where stretches of `steps` steps begin, each within one unbroken part of the record."""
+    apart = np.diff(days)
+    breaks = np.flatnonzero(np.abs(apart - np.median(apart)) > 1e-3 * np.abs(np.median(apart))) + 1 if apart.size else apart
+    parts = np.split(np.arange(days.size), breaks.astype(int))
+    return np.concatenate([part[0] + steps * np.arange((part.size - 1) // steps) for part in parts]).astype(int)
 
 
 @dataclasses.dataclass(frozen=True)

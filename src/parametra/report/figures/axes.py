@@ -2,7 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 LATITUDES = (-60, -30, 0, 30, 60)
 
@@ -27,13 +27,18 @@ def sigma_axis(axes: Axes) -> None:
 
 
 def log_axis(axes: Axes, which: str) -> None:
-    """Make the axis "x" or "y" logarithmic; where it spans less than two decades, ticks at 1, 2 and 5 with plain numbers."""
+    """Make the axis "x" or "y" logarithmic; where it spans less than two decades, ticks with plain numbers.
+
+    At 1, 2 and 5, or evenly within a factor of three.
+    """
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = axis.get_view_interval()
     if high < 100.0 * low:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if high > 3.0 * low else MaxNLocator(5))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace(",", " ")))
+        if high <= 3.0 * low:
+            axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
 
 

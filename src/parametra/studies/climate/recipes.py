@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | plain | the reference | as they are |
 | invariant | the reference | climate-invariant (`climate/emulator/invariant.py`) |
-| both | every second step of the reference and of the other world, as many columns as the others | as they are |
+| both | half of the steps of the reference and of the other world, as many columns as the others | as they are |
 | alone | the other world | as they are |
 
 plain and invariant know nothing of the other world and serve all of them. alone is the yardstick: what such a network makes of
@@ -12,6 +12,7 @@ that climate when it has seen it.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from parametra.climate.emulator import ColumnDataset, column_dataset
 from parametra.studies.base import Run
 from parametra.studies.climate.config import ClimateConfig, Recipe, WorldConfig
 from parametra.studies.climate.elsewhere import Elsewhere
-from parametra.studies.climate.training import Shown, home_data, train_network
+from parametra.studies.climate.training import Shown, home_data, in_turn, train_network
 
 HOME: tuple[Recipe, ...] = ("plain", "invariant")
 
@@ -41,9 +42,14 @@ def train_recipes(run: Run) -> dict[str, Any]:
     show = Shown(run, "recipes", total)
     for world, recipe, data, selection in _lessons(run):
         emulator = config.recipes.emulator.model_copy(update={"inputs": "invariant" if recipe == "invariant" else "plain"})
-        for seed, name in enumerate(networks_of(config, world, recipe)):
-            train_network(run, name, data, emulator, seed, selection, show.of(name))
-            trained.append(name)
+        names = networks_of(config, world, recipe)
+        in_turn(
+            {
+                name: partial(train_network, run, name, data, emulator, seed, selection, show.of(name))
+                for seed, name in enumerate(names)
+            }
+        )
+        trained += names
     return {"networks": trained}
 
 
@@ -60,12 +66,20 @@ def _lessons(run: Run) -> Iterator[tuple[WorldConfig, Recipe, ColumnDataset, Col
     for world in worlds:
         there = column_dataset(Elsewhere.of(run, world).training())
         for recipe in (recipe for recipe in world.recipes if recipe not in HOME):
-            yield world, recipe, joined(home, there) if recipe == "both" else there, selection
+            yield (
+                world,
+                recipe,
+                joined(home, there, run.config.recipes.emulator.rollout.steps + 1) if recipe == "both" else there,
+                selection,
+            )
 
 
-def joined(home: ColumnDataset, there: ColumnDataset) -> ColumnDataset:
-    """Every second step of two stretches, one after the other."""
-    parts = [_every_second(home), _every_second(there)]
+def joined(home: ColumnDataset, there: ColumnDataset, moments: int = 1) -> ColumnDataset:
+    """Half of two stretches, one after the other: of each the first `moments` steps, without the next as many, and so on.
+
+    Rollouts need unbroken stretches, as long as one of them; single steps say more the further they are apart.
+    """
+    parts = [_half(home, moments), _half(there, moments)]
     return ColumnDataset(
         np.concatenate([part.inputs for part in parts]),
         np.concatenate([part.targets for part in parts]),
@@ -73,10 +87,11 @@ def joined(home: ColumnDataset, there: ColumnDataset) -> ColumnDataset:
     )
 
 
-def _every_second(data: ColumnDataset) -> ColumnDataset:
+def _half(data: ColumnDataset, moments: int) -> ColumnDataset:
     steps, each = data.shape[0], data.shape[1] * data.shape[2]
+    kept = np.flatnonzero(np.arange(steps) // moments % 2 == 0)
 
     def thin(array: np.ndarray) -> np.ndarray:
-        return array.reshape(steps, each, -1)[::2].reshape(-1, array.shape[1])
+        return array.reshape(steps, each, -1)[kept].reshape(-1, array.shape[1])
 
-    return ColumnDataset(thin(data.inputs), thin(data.targets), data.coordinates.isel(time=slice(0, None, 2)))
+    return ColumnDataset(thin(data.inputs), thin(data.targets), data.coordinates.isel(time=kept))

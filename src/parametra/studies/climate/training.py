@@ -50,14 +50,18 @@ def train_networks(run: Run) -> dict[str, Any]:
         for seed, name in enumerate(_own(network)):
             if not network.committee_of:
                 jobs[name] = partial(train_network, run, name, data, network.emulator, seed, selection, show.of(name))
-    # small products use one core each: two networks side by side take little longer than one
-    run_many(jobs, 1 if jax.default_backend() != "cpu" else machine.cores())
+    in_turn(jobs)
     for network in config.networks:
         if network.committee_of:
             for seed, name in enumerate(_own(network)):
                 _seat(run, name, network, seed)
     rows = [Metric("training columns", len(data.inputs), "1", kind="skill")]
     return {"networks": network_names(config), "metrics": rows}
+
+
+def in_turn(jobs: dict[str, Callable[[], None]]) -> None:
+    """Train networks, on a CPU one a core: small products use one each, and two side by side take little longer than one."""
+    run_many(jobs, 1 if jax.default_backend() != "cpu" else machine.cores())
 
 
 def train_network(
