@@ -66,12 +66,8 @@ def _lessons(run: Run) -> Iterator[tuple[WorldConfig, Recipe, ColumnDataset, Col
     for world in worlds:
         there = column_dataset(Elsewhere.of(run, world).training())
         for recipe in (recipe for recipe in world.recipes if recipe not in HOME):
-            yield (
-                world,
-                recipe,
-                joined(home, there, run.config.recipes.emulator.rollout.steps + 1) if recipe == "both" else there,
-                selection,
-            )
+            lesson = joined(home, there, run.config.recipes.emulator.rollout.steps + 1) if recipe == "both" else there
+            yield world, recipe, lesson, selection
 
 
 def joined(home: ColumnDataset, there: ColumnDataset, moments: int = 1) -> ColumnDataset:
