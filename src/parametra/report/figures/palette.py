@@ -15,12 +15,14 @@ FIXED = {
     "persistence": GREY,
     "conventional": "#00767a",
     "network offline": SKY,
+    "stochastic": VERMILION,
 }
 WORDS = {
     "time mean": "time-mean tendencies",
     "linear": "linear regression",
     "conventional": "conventional scheme",
     "network offline": "network, offline",
+    "stochastic": "network with noise",
 }
 
 

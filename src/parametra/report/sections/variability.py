@@ -18,7 +18,7 @@ LEAD = (
     "is about the square root of its R²."
 )
 SHOWN = (zonal.HEATING, zonal.MOISTENING)
-ORDER = ("truth", "network", "conventional", "network_offline")
+ORDER = ("truth", "network", "stochastic", "conventional", "network_offline")
 
 
 def section(run: RunReader) -> Section | None:

@@ -18,6 +18,9 @@ STUDY = Study(
         Stage(
             "coupled", lazy("parametra.studies.climate.coupled:run_coupled"), "networks drive the host; the best for the longest"
         ),
+        Stage(
+            "stochastic", lazy("parametra.studies.climate.noise:run_stochastic"), "noise around the chosen network, if asked for"
+        ),
         Stage("offline", lazy("parametra.studies.climate.offline:score_offline"), "skill on an independent stretch of truth"),
         Stage("abroad", lazy("parametra.studies.climate.abroad:run_abroad"), "networks drive the host over other seas"),
         Stage("climate", lazy("parametra.studies.climate.climate:score_climate"), "the network's climate beside the truth's"),

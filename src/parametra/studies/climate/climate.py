@@ -13,6 +13,7 @@ from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.climate.coupled import controls, coupled_fields, keeps_climate
+from parametra.studies.climate.kinds import kinds_table
 from parametra.studies.climate.training import network_names
 from parametra.studies.climate.truth import truth_fields
 
@@ -44,6 +45,7 @@ def score_climate(run: Run) -> dict[str, Any]:
     apart = climate_difference(first, second)
     rows += [Metric(f"truth's split half: {words}", apart[key], unit, kind="skill") for key, words, unit in MEASURES]
     rows += _seed_rows(run, record, (config.keeps_from, config.candidate_days))
+    write_fields(run.folder.fields("kinds"), kinds_table(run, record))
     zonal = [record, first, second]
     zonal += [_late_zonal(fields, late) for fields in runs.values()]
     labels = ["truth", "truth_first_half", "truth_second_half", *runs]

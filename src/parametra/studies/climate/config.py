@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from parametra.climate.emulator.config import EmulatorConfig
+from parametra.climate.emulator.config import EmulatorConfig, StochasticConfig
 from parametra.climate.host.config import HostConfig
 from parametra.core.config import Config
 
@@ -76,6 +76,15 @@ class NetworkConfig(Config):
     )
     members: int = Field(default=4, ge=2, description="networks of a committee")
     long: int = Field(default=0, ge=0, description="how many of them, the first ones, run for coupled.days if they last")
+    training_days: float = Field(
+        default=0.0, ge=0.0, description="how many of the last days of the training stretch they learn from; 0: all [d]"
+    )
+    diffusion: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=100.0,
+        description="factor on the host's horizontal diffusion in their coupled runs; 1 to be chosen",
+    )
 
 
 class CoupledConfig(Config):
@@ -88,6 +97,14 @@ class CoupledConfig(Config):
     keeps_from: float = Field(default=120.0, ge=0.0, description="a seed keeps the climate if it has it from this day on [d]")
     conventional: bool = Field(default=False, description="run the conventional scheme for as long, beside the null closures")
     checkpoint_days: float = Field(default=60.0, gt=0.0, description="simulated time between checkpoints [d]")
+
+
+class NoiseConfig(Config):
+    """Noise around the chosen network, which alone must be too quiet."""
+
+    on: bool = Field(default=False, description="train a stochastic head for the chosen network and run it beside it")
+    head: StochasticConfig = Field(default=StochasticConfig(), description="the head and its training")
+    members: int = Field(default=8, ge=2, le=100, description="draws of each column, offline")
 
 
 class LotteryConfig(Config):
@@ -135,6 +152,7 @@ class ClimateConfig(Config):
     ceiling: CeilingConfig = Field(default=CeilingConfig(), description="the noise ceiling")
     networks: tuple[NetworkConfig, ...] = Field(default=(NetworkConfig(name="5x128"),), min_length=1, description="networks")
     coupled: CoupledConfig = Field(default=CoupledConfig(), description="coupled runs")
+    stochastic: NoiseConfig = Field(default=NoiseConfig(), description="noise around the chosen network")
     lottery: LotteryConfig = Field(default=LotteryConfig(), description="what predicts which networks are lost")
     worlds: tuple[WorldConfig, ...] = Field(default=(), description="other seas, for the two generalization experiments")
     recipes: RecipesConfig = Field(default=RecipesConfig(), description="networks of these experiments")
@@ -158,6 +176,11 @@ class ClimateConfig(Config):
         names = [network.name for network in self.networks]
         if len(set(names)) < len(names):
             raise ValueError(f"networks share a name: {', '.join(names)}")
+        if all(network.diffusion != 1.0 for network in self.networks):
+            raise ValueError("networks needs at least one kind with diffusion = 1: only those can be chosen")
+        for network in self.networks:
+            if network.training_days > self.truth.training_days:
+                raise ValueError(f"{network.name} learns from {network.training_days:g} days, more than truth.training_days")
         chunk = self.truth.chunk_hours * 3600.0 / self.host.time_step
         if abs(chunk - round(chunk)) > 1e-6 or chunk < 1:
             raise ValueError("truth.chunk_hours is not a multiple of the host's step")

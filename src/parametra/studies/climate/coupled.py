@@ -5,6 +5,7 @@ which is the control run of a world without a cloud-resolving model. A candidate
 stops the study.
 """
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from parametra.climate.emulator import TimeMean, load_emulator
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.climate.schemes.emulated import EmulatedScheme
 from parametra.core.constants import SECONDS_PER_DAY
+from parametra.core.errors import PhysicalStopError
 from parametra.coupling import Closure
 from parametra.store.fields import open_fields
 from parametra.store.metrics import Metric
@@ -33,11 +35,11 @@ LIMITS = {"mean_temperature": 1.5, "zonal_temperature_rms": 3.0, "precipitable_w
 def run_coupled(run: Run) -> dict[str, Any]:
     """Run the candidates, choose, run the chosen one and the null closures on to the end."""
     config: ClimateConfig = run.config
-    candidates = network_names(config)
-    stage = _drive(run, candidates)
+    candidates, factors = network_names(config), diffusion_factors(config)
+    stage = _Stage(run, candidates, factors)
     stops = stage.run_all(dict.fromkeys(candidates, config.coupled.candidate_days))
     scores = {name: selection_score(run, name) if stops[name] is None else np.inf for name in candidates}
-    ranking = sorted(candidates, key=lambda name: (scores[name], candidates.index(name)))
+    ranking = sorted(candidates, key=lambda name: (factors[name] != 1.0, scores[name], candidates.index(name)))
     chosen = ranking[0]
     run.folder.log("selected", network=chosen, scores={name: scores[name] for name in ranking})
     crash = stops[chosen]
@@ -61,17 +63,35 @@ def run_coupled(run: Run) -> dict[str, Any]:
     }
 
 
-def _drive(run: Run, candidates: list[str]) -> Drive:
-    """Runs from the truth's last state."""
-    config, host = run.config, parts.host_of(run.config)
-    length = config.coupled
-    onward = (length.days - length.candidate_days) * (1 + len(long_runs(config)))
-    on_and_beside = onward + len(controls(config)) * length.days
-    return Drive(
-        run, "coupled", "coupled", host, last_state(run)[0], lambda name: closure_of(run, name),
-        parts.zonal_recorder(*host.grid.shape, tuple(config.host.sigma_half)),
-        len(candidates) * length.candidate_days + on_and_beside,
-    )  # fmt: skip
+class _Stage:
+    """Runs from the truth's last state, of each network in a host of its diffusion."""
+
+    def __init__(self, run: Run, candidates: list[str], factors: dict[str, float]):
+        config, length = run.config, run.config.coupled
+        onward = (length.days - length.candidate_days) * (1 + len(long_runs(config)))
+        total = len(candidates) * length.candidate_days + onward + len(controls(config)) * length.days
+        state, simulated, lock = last_state(run)[0], {}, Lock()
+        self.factors = factors
+        self.drives: dict[float, Drive] = {}
+        for factor in sorted({1.0, *factors.values()}):
+            hours = config.host.diffusion_hours / factor
+            host = Atmosphere(config.host.model_copy(update={"diffusion_hours": hours}))
+            self.drives[factor] = Drive(
+                run, "coupled", "coupled", host, state, lambda name: closure_of(run, name),
+                parts.zonal_recorder(*host.grid.shape, tuple(config.host.sigma_half)), total, simulated, lock=lock,
+            )  # fmt: skip
+
+    def run_all(self, lengths: dict[str, float]) -> dict[str, PhysicalStopError | None]:
+        """As `Drive.run_all`."""
+        stops: dict[str, PhysicalStopError | None] = {}
+        for factor, drive in self.drives.items():
+            stops |= drive.run_all({name: days for name, days in lengths.items() if self.factors.get(name, 1.0) == factor})
+        return {name: stops[name] for name in lengths}
+
+
+def diffusion_factors(config: ClimateConfig) -> dict[str, float]:
+    """By network, what multiplies the host's horizontal diffusion in its runs."""
+    return {f"{kind.name}-{seed}": kind.diffusion for kind in config.networks for seed in range(kind.seeds)}
 
 
 def long_runs(config: ClimateConfig) -> list[str]:

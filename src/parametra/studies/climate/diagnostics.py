@@ -1,4 +1,4 @@
-"""Stage diagnostics: the paper's figures R1 to R11 of truth, network and, where it ran, the conventional scheme.
+"""Stage diagnostics: the paper's figures R1 to R11 of truth, network and, where they ran, noise and the conventional scheme.
 
 Everything is taken from daily summaries: of the truth, boiled down here; of coupled runs, as they recorded them; and of the
 network's word on the truth's own columns ("network_offline"), which errs in the single step but not in the climate.
@@ -40,6 +40,7 @@ from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.climate.coupled import coupled_fields
+from parametra.studies.climate.noise import STOCHASTIC
 from parametra.studies.climate.truth import truth_fields
 
 CONVENTIONAL = "conventional"
@@ -51,6 +52,7 @@ TARGETS = {
     "specific_humidity_rms": 2.0,
     "precipitation_flux_rms": 2.0,
 }  # times the truth's split half
+LIVELY = {"rain_0.01_steps": (0.9, 1.1), "rain_0.001_steps": (0.9, 1.1), "deviation_tendency_of_air_temperature": 0.8}
 DRIFT_DAYS = 720.0  # a drift of 0.05 W/m2 is asked of runs at least so long
 
 
@@ -87,8 +89,7 @@ def _truth_summary(run: Run) -> xr.Dataset:
 def _online(run: Run) -> dict[str, xr.Dataset]:
     """Coupled runs that are drawn beside the truth, whole."""
     names = {"network": run.result("coupled")["chosen"]}
-    if run.folder.fields(f"coupled-{CONVENTIONAL}").exists():
-        names[CONVENTIONAL] = CONVENTIONAL
+    names |= {name: name for name in (STOCHASTIC, CONVENTIONAL) if run.folder.fields(f"coupled-{name}").exists()}
     return {label: coupled_fields(run, name).load() for label, name in names.items()}
 
 
@@ -253,7 +254,9 @@ def _score_rows(table: xr.Dataset) -> list[Metric]:
             continue
         source = f"{one.figure.values}; split half {float(one.split_half):.3g}; sample {one.word.values}: {one.why.values}"
         better = "higher" if score == "wave_spectrum" or str(score).endswith("_r") else "lower"
-        rows.append(Metric(f"{name}: {words}", value, str(one.unit.values), None, better, "skill", source))
+        asked = LIVELY.get(str(score)) if name == STOCHASTIC else None  # what noise is for
+        better = "inside" if isinstance(asked, tuple) else "higher" if asked else better
+        rows.append(Metric(f"{name}: {words}", value, str(one.unit.values), asked, better, "skill", source))
         if name == "network":
             rows += _target_rows(table, str(score), words, source)
     return rows

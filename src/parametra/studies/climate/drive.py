@@ -33,6 +33,8 @@ class Drive:
         closure_of: the closure of a run by name.
         recorder: what is kept of a step.
         total_days: of all runs of the stage, for its progress.
+        simulated: days of each run so far.
+        carry: the closures' memory at the start.
     """
 
     run: Run
@@ -44,6 +46,7 @@ class Drive:
     recorder: Recorder
     total_days: float
     simulated: dict[str, float] = field(default_factory=dict)
+    carry: Any = ()
     lock: Any = field(default_factory=Lock)
 
     def run_all(self, lengths: dict[str, float]) -> dict[str, PhysicalStopError | None]:
@@ -67,7 +70,7 @@ class Drive:
             writer = _Writer(self, name, every, steps)
             try:
                 return coupled_run(
-                    self.host, self.closure_of(name), self.state, (), self.run.config.seed, steps,
+                    self.host, self.closure_of(name), self.state, self.carry, self.run.config.seed, steps,
                     chunk=per_day, record=self.recorder, on_chunk=writer, on_start=writer.cut, watch=parts.WATCH,
                     checkpoint=self.run.folder.checkpoint(f"{self.prefix}-{name}"), checkpoint_every=every,
                 )  # fmt: skip

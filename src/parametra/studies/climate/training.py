@@ -47,9 +47,10 @@ def train_networks(run: Run) -> dict[str, Any]:
     jobs: dict[str, Callable[[], None]] = {}
     show = Shown(run, "train", sum(network.seeds for network in config.networks if not network.committee_of))
     for network in config.networks:
+        lesson = last_days(data, network.training_days, config.host.steps_per_day)
         for seed, name in enumerate(_own(network)):
             if not network.committee_of:
-                jobs[name] = partial(train_network, run, name, data, network.emulator, seed, selection, show.of(name))
+                jobs[name] = partial(train_network, run, name, lesson, network.emulator, seed, selection, show.of(name))
     in_turn(jobs)
     for network in config.networks:
         if network.committee_of:
@@ -57,6 +58,15 @@ def train_networks(run: Run) -> dict[str, Any]:
                 _seat(run, name, network, seed)
     rows = [Metric("training columns", len(data.inputs), "1", kind="skill")]
     return {"networks": network_names(config), "metrics": rows}
+
+
+def last_days(data: ColumnDataset, days: float, steps_per_day: int) -> ColumnDataset:
+    """The last `days` days of a stretch; all of it for 0. Nothing is copied."""
+    if not days:
+        return data
+    first = max(0, data.shape[0] - round(days * steps_per_day))
+    samples = first * data.shape[1] * data.shape[2]
+    return ColumnDataset(data.inputs[samples:], data.targets[samples:], data.coordinates.isel(time=slice(first, None)))
 
 
 def in_turn(jobs: dict[str, Callable[[], None]]) -> None:
