@@ -1,0 +1,87 @@
+"""Kinds of networks that differ in one thing: data, host, network; the table that says so."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from parametra.climate.diagnostics.means import zonal_climate
+from parametra.climate.emulator import ColumnDataset
+from parametra.core.errors import UsageError
+from parametra.core.progress import Progress
+from parametra.report.reader import RunReader
+from parametra.report.sections import kinds as page
+from parametra.store.fields import write_fields
+from parametra.store.runfolder import RunFolder
+from parametra.studies.base import Run
+from parametra.studies.climate import STUDY
+from parametra.studies.climate.coupled import _Stage, diffusion_factors
+from parametra.studies.climate.kinds import differences, kinds_table
+from parametra.studies.climate.training import last_days
+from parametra.studies.climate.truth import truth_fields
+
+
+def test_every_kind_of_the_preset_differs_from_the_first_in_one_thing():
+    networks = STUDY.resolve("sensitivity").networks  # pyright: ignore[reportAttributeAccessIssue]
+    said = {network.name: differences(network, networks[0]) for network in networks}
+    assert said["base"] == ""
+    assert said["shallow"] == "depth 2"
+    assert said["free"] == "conservation False"
+    assert said["calm"] == "diffusion 2"
+    # fewer days take as many passes more, so that all have seen as many columns
+    assert said["half"] == "fit.epochs 40, training_days 6.5"
+    assert len(set(said.values())) == len(said)
+
+
+def test_the_last_days_are_the_last_steps():
+    inputs = np.repeat(np.arange(8, dtype=np.float32), 6)[:, None] * np.ones((1, 10), np.float32)
+    axes = xr.Dataset(coords={"time": np.arange(8) / 4, "latitude": [0, 1], "longitude": [0, 1, 2], "level": [0.2, 0.7]})
+    data = ColumnDataset(inputs, inputs[:, :9], axes)
+    assert last_days(data, 0.0, 4) is data
+    half = last_days(data, 1.0, 4)
+    assert half.shape == (4, 2, 3)
+    np.testing.assert_array_equal(half.inputs[::6, 0], [4, 5, 6, 7])
+    np.testing.assert_array_equal(half.coordinates.time, axes.time[4:])
+    assert last_days(data, 99.0, 4).shape == data.shape
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("networks=[{name='a', diffusion=2.0}]", "diffusion = 1"),
+        ("networks=[{name='a', training_days=99.0}]", "more than truth.training_days"),
+        ("networks=[{name='a', diffusion=0.0}]", "diffusion"),
+        ("stochastic.members=1", "members"),
+    ],
+)
+def test_what_cannot_be_is_refused(override, words):
+    with pytest.raises(UsageError, match=words):
+        STUDY.resolve("mini", [override])
+
+
+def test_networks_run_in_a_host_of_their_diffusion(road):
+    networks = "networks=[{name='2x32', seeds=1}, {name='calm', seeds=1, diffusion=2.0}]"
+    run = Run(RunFolder.read(road), STUDY.resolve("smoke", [networks]), Progress())
+    factors = diffusion_factors(run.config)
+    assert factors == {"2x32-0": 1.0, "calm-0": 2.0}
+    drives = _Stage(run, list(factors), factors).drives
+    hours = {factor: drive.host.config.diffusion_hours for factor, drive in drives.items()}
+    assert hours[2.0] == pytest.approx(0.5 * hours[1.0])
+    assert drives[1.0].simulated is drives[2.0].simulated
+
+
+def test_the_table_and_its_section(road, tmp_path):
+    networks = "networks=[{name='2x32', seeds=2, emulator={depth=2,width=32,dry_levels=2,fit={epochs=20,batch_size=256}}}]"
+    run = Run(RunFolder.read(road), STUDY.resolve("smoke", [networks]), Progress())
+    truth = run.config.truth
+    table = kinds_table(run, zonal_climate(truth_fields(run, truth.spin_up_days, truth.days)))
+    assert list(table.network.values) == ["2x32-0", "2x32-1"]
+    assert np.isfinite(table.r2_heating).all()
+    assert page.section(RunReader(road)) is None  # one kind only
+    folder = RunFolder.open(tmp_path / "run", "climate", "smoke", {})
+    other = table.assign(kind=("network", ["other"] * 2), differs=("network", ["depth 9"] * 2), network=["other-0", "other-1"])
+    write_fields(folder.fields("kinds"), xr.concat([table, other], "network"))
+    section = page.section(RunReader(folder.path))
+    assert section is not None
+    rows = section.parts[0].rows  # pyright: ignore[reportAttributeAccessIssue]
+    assert [row[0] for row in rows] == ["2x32", "other"]
+    assert rows[1][1] == "depth 9"
