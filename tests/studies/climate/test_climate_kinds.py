@@ -10,10 +10,11 @@ from parametra.core.errors import UsageError
 from parametra.core.progress import Progress
 from parametra.report.reader import RunReader
 from parametra.report.sections import kinds as page
-from parametra.store.fields import write_fields
+from parametra.store.fields import open_fields, write_fields
 from parametra.store.runfolder import RunFolder
 from parametra.studies.base import Run
 from parametra.studies.climate import STUDY
+from parametra.studies.climate.climate import _year_rows
 from parametra.studies.climate.coupled import _Stage, diffusion_factors
 from parametra.studies.climate.kinds import differences, kinds_table
 from parametra.studies.climate.training import last_days
@@ -85,3 +86,15 @@ def test_the_table_and_its_section(road, tmp_path):
     rows = section.parts[0].rows  # pyright: ignore[reportAttributeAccessIssue]
     assert [row[0] for row in rows] == ["2x32", "other"]
     assert rows[1][1] == "depth 9"
+
+
+def test_every_year_is_judged_alone(road):
+    """The same day over and over is a kept year against itself, and a lost one when it is 5 K warmer."""
+    day = open_fields(road / "fields" / "coupled-2x32-0.zarr").load().isel(time=[0])
+    years = xr.concat([day] * 730, "time").assign_coords(time=np.arange(730.0) + 0.5)
+    warmer = years.air_temperature + xr.where(years.time > 360.0, 5.0, 0.0)
+    rows = {row.name: row.value for row in _year_rows(years.assign(air_temperature=warmer), zonal_climate(day), 730.0)}
+    assert rows["network: share of its 2 years that keep the climate"] == 0.5
+    assert rows["network, year 1: rms of zonal-mean temperature"] == pytest.approx(0.0, abs=1e-4)
+    assert rows["network, year 2: rms of zonal-mean temperature"] == pytest.approx(5.0, abs=1e-3)
+    assert _year_rows(years, zonal_climate(day), 719.0) == []

@@ -26,6 +26,8 @@ MEASURES = (
     ("precipitation", "mean precipitation, difference", "mm/day"),
 )
 FRAMES = 24
+YEAR = 360.0  # d
+KEPT = "|dT| <= 1.5 K, rms < 3 K, PW within 10 percent, rain r >= 0.9"
 
 
 def score_climate(run: Run) -> dict[str, Any]:
@@ -45,6 +47,7 @@ def score_climate(run: Run) -> dict[str, Any]:
     apart = climate_difference(first, second)
     rows += [Metric(f"truth's split half: {words}", apart[key], unit, kind="skill") for key, words, unit in MEASURES]
     rows += _seed_rows(run, record, (config.keeps_from, config.candidate_days))
+    rows += _year_rows(runs["network"], record, config.days)
     write_fields(run.folder.fields("kinds"), kinds_table(run, record))
     zonal = [record, first, second]
     zonal += [_late_zonal(fields, late) for fields in runs.values()]
@@ -99,10 +102,27 @@ def _climate_rows(
     return rows
 
 
+def _year_rows(fields: xr.Dataset, record: xr.Dataset, days: float) -> list[Metric]:
+    """Of a run of two years or more: every year's measures, and the share of its years that keep the climate."""
+    years = int(days // YEAR)
+    if years < 2:
+        return []
+    rows, kept, source = [], 0, f"{KEPT}, against all truth after spin-up"
+    for year in range(years):
+        difference = late_climate(fields, record, year * YEAR, (year + 1) * YEAR)
+        kept += keeps_climate(difference)
+        for key, words, unit in MEASURES[:4]:
+            rows.append(Metric(f"network, year {year + 1}: {words}", difference[key], unit, kind="skill", source=source))
+    share = Metric(
+        f"network: share of its {years} years that keep the climate", kept / years, "1", 1.0, "higher", "skill", source
+    )
+    return [share, *rows]
+
+
 def _seed_rows(run: Run, record: xr.Dataset, window: tuple[float, float]) -> list[Metric]:
     """Which seeds keep the climate, of every kind of network, with the Wilson interval of the share."""
     rows = []
-    source = "|dT| <= 1.5 K, rms < 3 K, PW within 10 percent, rain r >= 0.9, against all truth after spin-up"
+    source = f"{KEPT}, against all truth after spin-up"
     for network in run.config.networks:
         kept = 0
         for seed in range(network.seeds):
