@@ -71,15 +71,30 @@ for mine, their in ((ours.temperature, theirs.temperature), (ours.specific_humid
 assert np.mean(np.isclose(from_surface(diagnostics["parametra"]["rain"]), said.rain, rtol=1e-4, atol=1e-9)) > 0.99
 slow = np.asarray(theirs.u_wind[-1]) / np.asarray(fields.u_wind[-1])  # friction near the ground, none aloft
 assert np.allclose(slow, -(grid.sigma[-1] - 0.7) / 0.3 / 86400.0, rtol=1e-4) and not np.asarray(theirs.u_wind[0]).any()
-try:
-    SchemeTerm(scheme, time_step=1700.0)
-except UsageError as error:
-    assert "divide a day" in str(error)
+
+def refuses(words, call):
+    try:
+        call()
+    except UsageError as error:
+        assert words in str(error), error
+    else:
+        raise AssertionError(f"nothing refused: {words}")
+
+refuses("divide a day", lambda: SchemeTerm(scheme, time_step=1700.0))
+refuses("does not know its grid", lambda: SchemeTerm(scheme)._grid)
+other = get_coords(np.linspace(0.0, 1.0, 11), spectral_truncation=21)
+refuses("layers that are not", lambda: SchemeTerm(scheme).cache_coords(other))
+late = ComposablePhysics([term], checkpoint_terms=False, dt_seconds=1200.0)
+refuses("jcm's step is 1200 s", lambda: late.compute_tendencies(fields, forcing, TerrainData.aquaplanet(coords)))
 
 # its physics in ours: two days of SPEEDY
 aloft = dict(stratosphere_days=((0.03, 10.0), (0.1, 20.0)), sponge_days=((0.03, 0.5), (0.1, 2.0)))
 host = Atmosphere(HostConfig(truncation=7, longitudes=16, latitudes=8, sigma_half=HALF, spin_up=SpinUpConfig(days=1.0), **aloft))
-speedy = JcmScheme.of(host, speedy_physics())
+package = speedy_physics()
+speedy = JcmScheme.of(host, package)
+assert speedy.package.value is not package and package.checkpoint_terms  # the caller's own is left as it is
+flat = ComposablePhysics([term], vectorize_columns=True)
+refuses("flattened columns", lambda: JcmScheme.of(host, flat))
 state = host.init(jax.random.key(0))
 resolved, forcing = host.resolved(state)
 carry = speedy.init(resolved, forcing, jax.random.key(0))

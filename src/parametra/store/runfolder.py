@@ -193,6 +193,10 @@ def _first_difference(found: Any, wanted: Any, key: str = "") -> tuple[str, str,
             if inner is not None:
                 return inner
         return None
+    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        pairs = enumerate(zip(found, wanted, strict=True))
+        places = (_first_difference(one, other, f"{key}[{place}]") for place, (one, other) in pairs)
+        return next((inner for inner in places if inner is not None), None)
     same = found == wanted and type(found) is type(wanted)
     return None if same else (key, _shown(found), _shown(wanted))
 

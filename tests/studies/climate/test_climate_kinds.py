@@ -9,11 +9,12 @@ from parametra.climate.emulator import ColumnDataset
 from parametra.core.errors import UsageError
 from parametra.core.progress import Progress
 from parametra.report.reader import RunReader
+from parametra.report.section import Table
 from parametra.report.sections import kinds as page
 from parametra.store.fields import open_fields, write_fields
 from parametra.store.runfolder import RunFolder
 from parametra.studies.base import Run
-from parametra.studies.climate import STUDY
+from parametra.studies.climate import STUDY, coupled
 from parametra.studies.climate.climate import _year_rows
 from parametra.studies.climate.coupled import _Stage, diffusion_factors
 from parametra.studies.climate.kinds import differences, kinds_table
@@ -28,6 +29,9 @@ def test_every_kind_of_the_preset_differs_from_the_first_in_one_thing():
     assert said["shallow"] == "depth 2"
     assert said["free"] == "conservation False"
     assert said["calm"] == "diffusion 2"
+    laptop = STUDY.resolve("laptop").networks  # pyright: ignore[reportAttributeAccessIssue]
+    committee = next(network for network in laptop if network.committee_of)
+    assert differences(committee, laptop[0]) == "committee_of 5x128-max-rs, members 4"
     # fewer days take as many passes more, so that all have seen as many columns
     assert said["half"] == "fit.epochs 40, training_days 6.5"
     assert len(set(said.values())) == len(said)
@@ -52,6 +56,11 @@ def test_the_last_days_are_the_last_steps():
         ("networks=[{name='a', training_days=99.0}]", "more than truth.training_days"),
         ("networks=[{name='a', diffusion=0.0}]", "diffusion"),
         ("stochastic.members=1", "members"),
+        ("stochastic={on=true, head={modes=500}}", "more than the 45 outputs"),
+        ("networks=[{name='a', training_days=0.5, emulator={rollout={steps=48}}}]", "fewer than a rollout"),
+        ("networks=[{name='a', training_days=0.005}]", "learns from 0 steps"),
+        ("networks=[{name='a', seeds=2}, {name='b', seeds=1, members=2, committee_of='a', training_days=3.0}]", "learn nothing"),
+        ("worlds=[{name='a', training_days=0.02}]", "learn from nothing"),
     ],
 )
 def test_what_cannot_be_is_refused(override, words):
@@ -70,6 +79,28 @@ def test_networks_run_in_a_host_of_their_diffusion(road):
     assert drives[1.0].simulated is drives[2.0].simulated
 
 
+def test_networks_in_another_host_are_not_chosen(road, monkeypatch):
+    """Each runs in the host of its diffusion; the best of those in the study's own host is chosen, whatever others do."""
+    networks = "networks=[{name='2x32', seeds=2}, {name='calm', seeds=1, diffusion=2.0}]"
+    run = Run(RunFolder.read(road), STUDY.resolve("smoke", [networks]), Progress())
+    ran: dict[str, float] = {}
+
+    def run_all(drive, lengths):
+        ran.update(dict.fromkeys(lengths, drive.host.config.diffusion_hours))
+        return dict.fromkeys(lengths)
+
+    scores = {"2x32-0": 3.0, "2x32-1": 2.0, "calm-0": 1.0}
+    monkeypatch.setattr(coupled.Drive, "run_all", run_all)
+    monkeypatch.setattr(coupled, "selection_score", lambda _, name: scores[name])
+    monkeypatch.setattr(run.folder, "log", lambda *_, **__: None)
+    done = coupled.run_coupled(run)
+    assert done["chosen"] == "2x32-1"
+    assert done["ranking"] == ["2x32-1", "2x32-0", "calm-0"]
+    own = run.config.host.diffusion_hours
+    assert ran["calm-0"] == pytest.approx(own / 2.0)
+    assert ran["2x32-0"] == ran["2x32-1"] == ran["linear"] == own
+
+
 def test_the_table_and_its_section(road, tmp_path):
     networks = "networks=[{name='2x32', seeds=2, emulator={depth=2,width=32,dry_levels=2,fit={epochs=20,batch_size=256}}}]"
     run = Run(RunFolder.read(road), STUDY.resolve("smoke", [networks]), Progress())
@@ -83,7 +114,9 @@ def test_the_table_and_its_section(road, tmp_path):
     write_fields(folder.fields("kinds"), xr.concat([table, other], "network"))
     section = page.section(RunReader(folder.path))
     assert section is not None
-    rows = section.parts[0].rows  # pyright: ignore[reportAttributeAccessIssue]
+    table_of_kinds = section.parts[0]
+    assert isinstance(table_of_kinds, Table)
+    rows = table_of_kinds.rows
     assert [row[0] for row in rows] == ["2x32", "other"]
     assert rows[1][1] == "depth 9"
 

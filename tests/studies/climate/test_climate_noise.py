@@ -37,7 +37,7 @@ def test_a_head_is_trained_scored_run_and_kept(run):
     assert (table.draws_crps_heating.where(wet) >= 0.0).all()
     # of one member the score is its absolute error; noise that knows anything has a smaller one
     assert rows["stochastic: CRPS of heating over the mean's absolute error"] < 1.0
-    draws, mean = table.draws_variance_ratio_heating, table.mean_variance_ratio_heating
+    draws, mean = table.draws_deviation_heating, table.mean_deviation_heating
     assert float(draws.mean()) > float(mean.mean())
     assert 0.0 < rows["stochastic: days run"] <= 2.0
     stored = open_fields(run.folder.fields(f"coupled-{noise.STOCHASTIC}")).load()

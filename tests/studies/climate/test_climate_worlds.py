@@ -85,11 +85,11 @@ def test_networks_of_the_reference_serve_every_world_and_no_two_networks_share_a
 
 
 def test_both_worlds_in_equal_parts_are_as_many_columns_as_one():
-    def stretch(value: float, steps: int) -> ColumnDataset:
+    def stretch(value: float, steps: int, first: float = 0.0) -> ColumnDataset:
         marks = np.repeat(np.arange(steps), 6)[:, None]
         inputs = np.full((steps * 6, 10), value, np.float32) + marks
         coordinates = xr.Dataset(
-            coords={"time": np.arange(steps), "latitude": [0, 1], "longitude": [0, 1, 2], "level": [0.2, 0.7]}
+            coords={"time": (first + np.arange(steps)) / 48.0, "latitude": [0, 1], "longitude": [0, 1, 2], "level": [0.2, 0.7]}
         )
         return ColumnDataset(inputs.astype(np.float32), inputs[:, :9].astype(np.float32), coordinates)
 
@@ -98,8 +98,8 @@ def test_both_worlds_in_equal_parts_are_as_many_columns_as_one():
     assert len(both.inputs) == len(both.targets) == 8 * 6
     np.testing.assert_array_equal(both.inputs[::6, 0], [0, 2, 4, 6, 100, 102, 104, 106])
     np.testing.assert_array_equal(both.inputs[:, :9], both.targets)
-    unbroken = joined(stretch(0.0, 8), stretch(100.0, 8), 3)
-    np.testing.assert_array_equal(unbroken.inputs[::6, 0], [0, 1, 2, 6, 7, 100, 101, 102, 106, 107])
+    unbroken = joined(stretch(0.0, 8), stretch(100.0, 8, 3.0), 3)  # by their own times one would go on where the other ends
+    np.testing.assert_array_equal(unbroken.inputs[::6, 0], [0, 1, 2, 100, 101, 102])
     seen, _ = windows(unbroken, 2)
     np.testing.assert_array_equal(seen[::6, :, 0], [[0, 1, 2], [100, 101, 102]])
 

@@ -1,5 +1,6 @@
 """A physics package of jcm as the closure of our atmosphere."""
 
+import copy
 from typing import Any
 
 import equinox as eqx
@@ -17,7 +18,9 @@ from parametra.climate.foreign.layout import from_surface, to_columns, to_field,
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.climate.thermodynamics import heights
 from parametra.core.constants import GRAVITY
+from parametra.core.errors import UsageError
 
+PRESSURE = 1e5  # Pa, by which jcm normalises surface pressure
 EQUINOX = 79.0 / 365.0  # of the year: 21 March
 PUBLISHED = {  # what SPEEDY's terms publish: (diagnostic, its field)
     "net_shortwave_top": ("_shortwave_rad", "ftop"),
@@ -30,9 +33,10 @@ PUBLISHED = {  # what SPEEDY's terms publish: (diagnostic, its field)
 class JcmScheme(eqx.Module):
     """jcm's `ComposablePhysics` as a `ColumnScheme` for one of our atmospheres: `JcmScheme.of(host, speedy_physics())`.
 
-    The package works with its own surface fluxes, over our sea and under the sun of an equinox; the host's are not used, so
-    evaporation in a budget is the package's. Winds stay the host's, whose drag and mixing act in every run alike. Fluxes that the
-    package does not publish under SPEEDY's names are zero. All columns of the grid go together: not for `ColumnBlocks`.
+    The package works with its own surface fluxes, over our sea and under the sun of an equinox. A record of the run holds the
+    host's, which never entered the columns: its budgets do not close. Winds stay the host's, whose drag and mixing act in every
+    run alike. Fluxes that the package does not publish under SPEEDY's names are zero. All columns of the grid go together: not
+    for `ColumnBlocks`.
 
     Attributes:
         package: jcm's physics.
@@ -40,7 +44,6 @@ class JcmScheme(eqx.Module):
         empty: its memory before the first step.
         shape: (latitudes, longitudes).
         sigma_half: interfaces of the layers.
-        pressure: what surface pressure is normalised by [Pa].
     """
 
     package: Held = eqx.field(static=True)
@@ -48,11 +51,19 @@ class JcmScheme(eqx.Module):
     empty: Any
     shape: tuple[int, int] = eqx.field(static=True)
     sigma_half: tuple[float, ...] = eqx.field(static=True)
-    pressure: float = eqx.field(static=True)
 
     @classmethod
     def of(cls, host: Atmosphere, physics: Any) -> "JcmScheme":
-        """The package on the host's grid; it is told that grid and the host's time step."""
+        """A copy of the package on the host's grid, which is told that grid and the host's time step.
+
+        Raises:
+            UsageError: a package that works on flattened columns or carries tracers, as jcm's ECHAM does.
+        """
+        if physics.vectorize_columns or physics.required_tracers():
+            raise UsageError(
+                "The package works on flattened columns or carries tracers, which this host has not. Remedy: one like SPEEDY."
+            )
+        physics = copy.deepcopy(physics)
         from dinosaur.coordinate_systems import CoordinateSystem
         from dinosaur.sigma_coordinates import SigmaCoordinates
 
@@ -61,8 +72,8 @@ class JcmScheme(eqx.Module):
         physics.checkpoint_terms = False
         physics.cache_coords(coords)
         half = tuple(float(sigma) for sigma in host.grid.sigma_half)
-        empty = physics.get_empty_data(coords)
-        return cls(Held(physics), TerrainData.aquaplanet(coords), empty, host.grid.shape, half, host.config.mean_surface_pressure)
+        empty = {**physics.get_empty_data(coords), **physics.initial_carry_state(coords)}
+        return cls(Held(physics), TerrainData.aquaplanet(coords), empty, host.grid.shape, half)
 
     def init(self, state: ColumnState, forcing: ColumnForcing, key: PRNGKeyArray) -> Any:
         """The package's memory before its first step."""
@@ -77,7 +88,7 @@ class JcmScheme(eqx.Module):
         wind = (to_field(x, shape) for x in (state.eastward_wind, state.northward_wind))
         fields = PhysicsState(
             *wind, to_field(state.temperature, shape), to_field(state.specific_humidity, shape),
-            to_field(GRAVITY * height, shape), to_surface(state.surface_pressure / self.pressure, shape),
+            to_field(GRAVITY * height, shape), to_surface(state.surface_pressure / PRESSURE, shape),
         )  # fmt: skip
         sea = to_surface(forcing.surface_temperature, shape)
         turn = jnp.float32(2.0 * np.pi)

@@ -19,6 +19,7 @@ from parametra.core.constants import SECONDS_PER_DAY
 from parametra.core.errors import UsageError
 
 MEMORY = "parametra"
+PRESSURE = 1e5  # Pa, by which jcm normalises surface pressure, whatever its mean
 FLUXES = ("net_shortwave_top", "net_shortwave_surface", "net_longwave_top", "net_longwave_surface", "rain", "snow")
 
 
@@ -35,7 +36,6 @@ class SchemeTerm(PhysicsTerm):
     Args:
         scheme: of ours.
         time_step: jcm's [s].
-        mean_surface_pressure: what jcm's surface pressure is normalised by [Pa].
         exchange, gustiness: of the bulk fluxes, 1 and m/s.
         friction_days: time scale of the winds' friction at the surface; 0 for none.
         seed: of a scheme with noise.
@@ -46,13 +46,13 @@ class SchemeTerm(PhysicsTerm):
     provides: ClassVar[tuple[str, ...]] = (MEMORY,)
 
     def __init__(
-        self, scheme: ColumnScheme, time_step: float = 1800.0, mean_surface_pressure: float = 1e5, exchange: float = 1.5e-3,
-        gustiness: float = 5.0, friction_days: float = 1.0, seed: int = 0,
+        self, scheme: ColumnScheme, time_step: float = 1800.0, exchange: float = 1.5e-3, gustiness: float = 5.0,
+        friction_days: float = 1.0, seed: int = 0,
     ) -> None:  # fmt: skip
         day = SECONDS_PER_DAY / time_step
         if not time_step > 0 or abs(day - round(day)) > 1e-6:
             raise UsageError(f"time_step is {time_step:g} s, which does not divide a day. Remedy: jcm's own step, 1800 for T21.")
-        self._scheme, self._time_step, self._pressure = Held(scheme), float(time_step), mean_surface_pressure
+        self._scheme, self._time_step = Held(scheme), float(time_step)
         self._exchange, self._gustiness, self._friction_days, self._seed = exchange, gustiness, friction_days, seed
         self._steps_per_day = round(day)
         self._coords: Held | None = None
@@ -66,11 +66,11 @@ class SchemeTerm(PhysicsTerm):
             np.degrees(np.asarray(coords.horizontal.longitudes, np.float64)), weights / weights.sum(), half,
         )  # fmt: skip
         self._coords = Held(grid)
-        asked = getattr(getattr(self._scheme.value, "emulator", None), "sigma_half", None)
+        asked = _layers(self._scheme.value)
         if asked is not None and (len(asked) != half.size or not np.allclose(asked, half, atol=1e-6)):
             raise UsageError(
-                f"The network has {len(asked) - 1} layers that are not jcm's {half.size - 1}. Remedy: get_coords with the "
-                "network's sigma_half as its boundaries."
+                f"The scheme has {len(asked) - 1} layers that are not jcm's {half.size - 1}. Remedy: get_coords with the "
+                "scheme's sigma_half as its boundaries."
             )
 
     def initial_carry_state(self, coords: Any) -> dict[str, Any]:
@@ -80,19 +80,25 @@ class SchemeTerm(PhysicsTerm):
 
     def _blank(self) -> dict[str, Any]:
         still = jnp.ones((self._grid.columns, self._grid.levels))
-        state = ColumnState(250.0 * still, 1e-4 * still, still, still, self._pressure * still[:, -1])
+        state = ColumnState(250.0 * still, 1e-4 * still, still, still, PRESSURE * still[:, -1])
         zero = jnp.zeros(still.shape[0])
-        memory = self._scheme.value.init(state, self._forcing(state, 280.0 + zero, jnp.zeros((), jnp.int32)), self._key(0))
+        memory = self._scheme.value.init(state, self._forcing(state, 280.0 + zero, jnp.zeros((), jnp.int32)), self._key(-1))
         surface = jnp.zeros(self._grid.shape[::-1])
         return {MEMORY: {"memory": memory, "step": jnp.zeros((), jnp.int32), **dict.fromkeys(FLUXES, surface)}}
 
     def __call__(self, state: Any, diagnostics: dict[str, Any], forcing: Any, terrain: Any) -> tuple[Any, dict[str, Any]]:
         """Tendencies of this step; called by jcm."""
+        step = float(diagnostics.get("_dt_seconds", self._time_step))
+        if abs(step - self._time_step) > 1e-6:
+            raise UsageError(
+                f"jcm's step is {step:g} s, the term's {self._time_step:g} s. Remedy: the same for both; of a network, that of its "
+                "training."
+            )
         shape, own = self._grid.shape, (diagnostics if MEMORY in diagnostics else self._blank())[MEMORY]  # jcm probes without
         columns = ColumnState(
             to_columns(state.temperature), to_columns(state.specific_humidity),
             to_columns(state.u_wind), to_columns(state.v_wind),
-            from_surface(state.normalized_surface_pressure) * self._pressure,
+            from_surface(state.normalized_surface_pressure) * PRESSURE,
         )  # fmt: skip
         sea = from_surface(jnp.broadcast_to(forcing.sea_surface_temperature, shape[::-1]))
         seen = self._forcing(columns, sea, own["step"])
@@ -125,4 +131,13 @@ class SchemeTerm(PhysicsTerm):
         return (share / (self._friction_days * SECONDS_PER_DAY)).astype(np.float32)
 
     def _key(self, step: Array | int) -> Array:
-        return jax.random.fold_in(jax.random.key(self._seed), step)
+        return jax.random.fold_in(jax.random.key(self._seed), step + 1)
+
+
+def _layers(scheme: Any) -> Any:
+    """The interfaces that a scheme was made for, wherever it keeps them; None where it takes any."""
+    while scheme is not None:
+        if hasattr(scheme, "sigma_half"):
+            return scheme.sigma_half
+        scheme = getattr(scheme, "emulator", None)
+    return None

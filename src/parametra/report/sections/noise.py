@@ -23,12 +23,12 @@ def section(run: RunReader) -> Section | None:
     sigma = data.level.values
     figures = []
     for word in WORDS:
-        said = data[f"mean_variance_ratio_{word}"].values
+        said = data[f"mean_deviation_{word}"].values
         silent = ~(said > 0.0)  # no variance, no score
         score = data[f"draws_crps_{word}"].values / np.where(silent, np.nan, data[f"mean_crps_{word}"].values)
         lively = {
             "network_offline": np.where(silent, np.nan, said),
-            "stochastic": np.where(silent, np.nan, data[f"draws_variance_ratio_{word}"].values),
+            "stochastic": np.where(silent, np.nan, data[f"draws_deviation_{word}"].values),
         }
         spread = {"stochastic": np.where(silent, np.nan, data[f"draws_spread_skill_{word}"].values)}
         for title, lines, label in (

@@ -14,6 +14,7 @@ from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.climate.coupled import controls, coupled_fields, keeps_climate
 from parametra.studies.climate.kinds import kinds_table
+from parametra.studies.climate.noise import STOCHASTIC
 from parametra.studies.climate.training import network_names
 from parametra.studies.climate.truth import truth_fields
 
@@ -37,6 +38,8 @@ def score_climate(run: Run) -> dict[str, Any]:
     whole = truth_fields(run, truth_config.spin_up_days, truth_config.days)
     chosen = run.result("coupled")["chosen"]
     others = controls(run.config)
+    if run.folder.fields(f"coupled-{STOCHASTIC}").exists():
+        others = [STOCHASTIC, *others]
     runs = {"network": coupled_fields(run, chosen)} | {name: coupled_fields(run, name) for name in others}
     reference, record = zonal_climate(truth), zonal_climate(whole)
     late = (config.days / 2.0, config.days)

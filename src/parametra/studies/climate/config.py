@@ -104,7 +104,7 @@ class NoiseConfig(Config):
 
     on: bool = Field(default=False, description="train a stochastic head for the chosen network and run it beside it")
     head: StochasticConfig = Field(default=StochasticConfig(), description="the head and its training")
-    members: int = Field(default=8, ge=2, le=100, description="draws of each column, offline")
+    members: int = Field(default=8, ge=2, le=32, description="draws of each column, offline")
 
 
 class LotteryConfig(Config):
@@ -180,7 +180,16 @@ class ClimateConfig(Config):
             raise ValueError("networks needs at least one kind with diffusion = 1: only those can be chosen")
         for network in self.networks:
             if network.training_days > self.truth.training_days:
-                raise ValueError(f"{network.name} learns from {network.training_days:g} days, more than truth.training_days")
+                raise ValueError(f"{network.name} learns from {network.training_days:g} days, more than truth.training_days has")
+            steps = round((network.training_days or self.truth.training_days) * self.host.steps_per_day)
+            if steps < max(2, network.emulator.rollout.steps + 1) and not network.committee_of:
+                raise ValueError(
+                    f"{network.name} learns from {steps} steps, fewer than a rollout of {network.emulator.rollout.steps} needs: "
+                    "longer training_days, or a smaller rollout.steps"
+                )
+        most = 2 * (len(self.host.sigma_half) - 1) + 5
+        if self.stochastic.on and self.stochastic.head.modes > most:
+            raise ValueError(f"stochastic.head.modes is {self.stochastic.head.modes}, more than the {most} outputs of a network")
         chunk = self.truth.chunk_hours * 3600.0 / self.host.time_step
         if abs(chunk - round(chunk)) > 1e-6 or chunk < 1:
             raise ValueError("truth.chunk_hours is not a multiple of the host's step")
@@ -191,6 +200,10 @@ class ClimateConfig(Config):
         for place, network in enumerate(self.networks):
             if network.committee_of:
                 above = [one for one in self.networks[:place] if one.name == network.committee_of and not one.committee_of]
+                if network.training_days:
+                    raise ValueError(
+                        f"{network.name} are committees, which learn nothing: training_days belongs to their members"
+                    )
                 if not above or above[0].seeds < network.seeds * network.members:
                     raise ValueError(
                         f"{network.name} are {network.seeds} committees of {network.members}: committee_of must name as many "
@@ -221,8 +234,14 @@ class ClimateConfig(Config):
         for world in self.worlds:
             if "alone" not in world.recipes or len(set(world.recipes)) < len(world.recipes):
                 raise ValueError(f"the recipes of world {world.name} must name each once, alone among them: it is the yardstick")
-            if round(min(world.training_days, self.truth.training_days) * self.host.steps_per_day) < 2:
+            steps = round(min(world.training_days, self.truth.training_days) * self.host.steps_per_day)
+            rollout = self.recipes.emulator.rollout.steps
+            if steps < 2:
                 raise ValueError(f"world {world.name} trains on less than two steps: a network cannot learn from nothing")
+            if rollout and steps < 2 * (rollout + 1):
+                raise ValueError(
+                    f"half of the {steps} steps of world {world.name} hold no rollout of {rollout}: longer training_days"
+                )
         if self.worlds and any(network.name.startswith("recipe") for network in self.networks):
             raise ValueError("networks cannot be named recipe...: these names are those of the worlds' networks")
         return self

@@ -43,7 +43,7 @@ def run_coupled(run: Run) -> dict[str, Any]:
     chosen = ranking[0]
     run.folder.log("selected", network=chosen, scores={name: scores[name] for name in ranking})
     crash = stops[chosen]
-    if crash is not None:  # then every candidate crashed
+    if crash is not None:  # then every candidate that may be chosen crashed
         raise crash
     survived = [name for name in candidates if stops[name] is None]
     onward = [chosen, *(name for name in long_runs(config) if name != chosen and stops[name] is None)]

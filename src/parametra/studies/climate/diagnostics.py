@@ -254,7 +254,8 @@ def _score_rows(table: xr.Dataset) -> list[Metric]:
             continue
         source = f"{one.figure.values}; split half {float(one.split_half):.3g}; sample {one.word.values}: {one.why.values}"
         better = "higher" if score == "wave_spectrum" or str(score).endswith("_r") else "lower"
-        asked = LIVELY.get(str(score)) if name == STOCHASTIC else None  # what noise is for
+        told = name == STOCHASTIC and str(one.word.values) != "too short"
+        asked = LIVELY.get(str(score)) if told else None  # what noise is for
         better = "inside" if isinstance(asked, tuple) else "higher" if asked else better
         rows.append(Metric(f"{name}: {words}", value, str(one.unit.values), asked, better, "skill", source))
         if name == "network":

@@ -17,6 +17,7 @@ from parametra.studies.climate.coupled import coupled_fields, keeps_climate
 WORDS = tuple(zip(("heating", "moistening"), TARGETS, strict=True))
 MEASURES = ("mean_temperature", "zonal_temperature_rms", "precipitable_water", "rain_profile_r")
 NOT_A_DIFFERENCE = ("name", "seeds", "required", "long")
+COMMITTEE = ("committee_of", "members", "diffusion")  # all that a committee has of its own
 
 
 def kinds_table(run: Run, record: xr.Dataset) -> xr.Dataset:
@@ -54,7 +55,8 @@ def kinds_table(run: Run, record: xr.Dataset) -> xr.Dataset:
 def differences(network: NetworkConfig, first: NetworkConfig) -> str:
     """What was set otherwise than for the first kind, as in a configuration."""
     mine, theirs = _flat(network.model_dump()), _flat(first.model_dump())
-    changed = {key: value for key, value in mine.items() if value != theirs[key] and key not in NOT_A_DIFFERENCE}
+    own = COMMITTEE if network.committee_of else [key for key in mine if key not in (*NOT_A_DIFFERENCE, "members")]
+    changed = {key: mine[key] for key in own if mine[key] != theirs[key] or key == "members"}
     return ", ".join(_words_of(key.removeprefix("emulator."), value) for key, value in changed.items())
 
 

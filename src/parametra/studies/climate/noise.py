@@ -31,7 +31,6 @@ from parametra.store.metrics import Metric
 from parametra.studies.base import Run
 from parametra.studies.climate import parts
 from parametra.studies.climate.drive import Drive
-from parametra.studies.climate.training import home_data
 from parametra.studies.climate.truth import last_state, truth_fields
 
 STOCHASTIC = "stochastic"
@@ -57,7 +56,9 @@ def _head(run: Run) -> StochasticEmulator:
     if not path.exists():
         run.progress.update(STOCHASTIC, 0.0, network=chosen)
         emulator = load_emulator(run.folder.network(chosen))[0]
-        head, _ = train_stochastic(emulator, home_data(run)[1], run.config.stochastic.head, run.config.seed)
+        truth = run.config.truth
+        unseen = column_dataset(truth_fields(run, truth.selection_start, truth.scoring_start))
+        head, _ = train_stochastic(emulator, unseen, run.config.stochastic.head, run.config.seed)
         save_stochastic(path, head, {"study": "climate", "preset": run.folder.preset, "mean": chosen})
     return load_stochastic(path)[0]
 
@@ -75,7 +76,8 @@ def _scores(run: Run, head: StochasticEmulator) -> xr.Dataset:
     table = {}
     for side, scores in found.items():
         for word, name in TENDENCIES.items():
-            for key, values in scores._asdict().items():
+            kept = {"crps": scores.crps, "spread_skill": scores.spread_skill, "deviation": scores.variance_ratio}
+            for key, values in kept.items():
                 table[f"{side}_{key}_{word}"] = ("level", values[where[name]])
     sampled = f"every {every}. step of the scoring stretch, {len(data.inputs)} columns"
     return xr.Dataset(table, {"level": truth.level}).assign_attrs(sample=sampled, members=config.stochastic.members)
@@ -103,16 +105,14 @@ def _rows(table: xr.Dataset, chosen: str) -> list[Metric]:
     source = f"{chosen}, {table.attrs['members']} draws; {table.attrs['sample']}; 180 hPa to surface, by mass"
     rows = []
     for word in TENDENCIES:
-        crps, error = (level_mean(table[f"{side}_crps_{word}"] / table[f"mean_crps_{word}"]) for side in ("draws", "mean"))
-        rows.append(
-            Metric(
-                f"stochastic: CRPS of {word} over the mean's absolute error", crps / error, "1", None, "lower", "skill", source
-            )
-        )
-        spread = level_mean(table[f"draws_spread_skill_{word}"])
+        speaks = table[f"mean_deviation_{word}"] > 0.0  # elsewhere the network says nothing by its limits
+        ratio = level_mean((table[f"draws_crps_{word}"] / table[f"mean_crps_{word}"]).where(speaks))
+        label = f"stochastic: CRPS of {word} over the mean's absolute error"
+        rows.append(Metric(label, ratio, "1", None, "lower", "skill", source))
+        spread = level_mean(table[f"draws_spread_skill_{word}"].where(speaks))
         rows.append(Metric(f"stochastic: spread over error of {word}", spread, "1", None, "inside", "skill", source))
         for side, name in (("draws", "stochastic"), ("mean", "network")):
-            ratio = level_mean(table[f"{side}_variance_ratio_{word}"])
+            ratio = level_mean(table[f"{side}_deviation_{word}"].where(speaks))
             label = f"{name}, offline: standard deviation of {word} over the truth's"
             rows.append(Metric(label, ratio, "1", None, "higher", "skill", source))
     return rows

@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | plain | the reference | as they are |
 | invariant | the reference | climate-invariant (`climate/emulator/invariant.py`) |
-| both | half of the steps of the reference and of the other world, as many columns as the others | as they are |
+| both | half of the steps of the reference and of the other world, at most as many columns as the others | as they are |
 | alone | the other world | as they are |
 
 plain and invariant know nothing of the other world and serve all of them. alone is the yardstick: what such a network makes of
@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from parametra.climate.diagnostics.geometry import time_in_days
 from parametra.climate.emulator import ColumnDataset, column_dataset
 from parametra.studies.base import Run
 from parametra.studies.climate.config import ClimateConfig, Recipe, WorldConfig
 from parametra.studies.climate.elsewhere import Elsewhere
 from parametra.studies.climate.training import Shown, home_data, in_turn, train_network
 
+GAP = 1.0  # d, more than any step
 HOME: tuple[Recipe, ...] = ("plain", "invariant")
 
 
@@ -73,19 +75,24 @@ def _lessons(run: Run) -> Iterator[tuple[WorldConfig, Recipe, ColumnDataset, Col
 def joined(home: ColumnDataset, there: ColumnDataset, moments: int = 1) -> ColumnDataset:
     """Half of two stretches, one after the other: of each the first `moments` steps, without the next as many, and so on.
 
-    Rollouts need unbroken stretches, as long as one of them; single steps say more the further they are apart.
+    Rollouts need unbroken stretches, as long as one of them; single steps say more the further they are apart. The times are
+    no calendar: those of the second stretch go on a day after the first one ends, so that nothing takes the seam for a step.
     """
-    parts = [_half(home, moments), _half(there, moments)]
+    first, second = _half(home, moments), _half(there, moments)
+    days, later = (time_in_days(part.coordinates.time) for part in (first, second))
+    times = days, later - later[0] + days[-1] + GAP
+    coordinates = [part.coordinates.assign_coords(time=time) for part, time in zip((first, second), times, strict=True)]
     return ColumnDataset(
-        np.concatenate([part.inputs for part in parts]),
-        np.concatenate([part.targets for part in parts]),
-        xr.concat([part.coordinates for part in parts], "time", join="override"),
+        np.concatenate([first.inputs, second.inputs]),
+        np.concatenate([first.targets, second.targets]),
+        xr.concat(coordinates, "time", join="override"),
     )
 
 
 def _half(data: ColumnDataset, moments: int) -> ColumnDataset:
     steps, each = data.shape[0], data.shape[1] * data.shape[2]
     kept = np.flatnonzero(np.arange(steps) // moments % 2 == 0)
+    kept = kept[: max(steps // 2 // moments, 1) * moments]  # whole stretches, no more than a half
 
     def thin(array: np.ndarray) -> np.ndarray:
         return array.reshape(steps, each, -1)[kept].reshape(-1, array.shape[1])

@@ -139,4 +139,7 @@ def _rows(run: Run, columns: int, seconds: dict[str, float], kinds: list[str]) -
     return rows
 
 
-STAGES = ("truth", "world", "ceiling", "train", "coupled", "offline", "climate", "diagnostics")
+STAGES = (
+    *("truth", "elsewhere", "world", "ceiling", "train", "recipes", "transfer", "coupled", "stochastic", "offline", "abroad"),
+    *("climate", "diagnostics", "lottery"),
+)
