@@ -40,5 +40,6 @@ def _alike(one: Emulator, other: Emulator) -> bool:
     same = (one.sigma_half, one.time_step, one.conservation, one.clip, one.inputs, one.limits) == (
         other.sigma_half, other.time_step, other.conservation, other.clip, other.inputs, other.limits,
     )  # fmt: skip
-    norms = zip(jax.tree.leaves(one.scaling), jax.tree.leaves(other.scaling), strict=True)
-    return same and one.scaling.norm == other.scaling.norm and all(np.array_equal(a, b) for a, b in norms)
+    own, others = (jax.tree.leaves((e.scaling, e.moisture)) for e in (one, other))
+    numbers = len(own) == len(others) and all(np.array_equal(a, b) for a, b in zip(own, others, strict=True))
+    return same and one.scaling.norm == other.scaling.norm and numbers

@@ -28,6 +28,7 @@ class EmulatorConfig(Config):
     width: int = Field(default=128, ge=1, description="units of each hidden layer")
     activation: Literal["leaky_relu", "relu", "tanh", "gelu"] = Field(default="leaky_relu", description="nonlinearity")
     inputs: Literal["plain", "invariant"] = Field(default="plain", description="what the network sees; see emulator/invariant.py")
+    outputs: Literal["plain", "scaled"] = Field(default="plain", description="what the network says; see emulator/growth.py")
     norm: Literal["max_rs", "variable", "feature"] = Field(default="variable", description="scale of the inputs")
     mirror: bool = Field(default=True, description="learn every column in its mirror image too, wind reversed")
     dry_levels: int = Field(default=5, ge=0, description="top layers without moistening; 5 of 20: above sigma 0.18")

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from parametra.climate.columns import ColumnFluxes, ColumnForcing, ColumnState, ColumnTendency
 from parametra.climate.emulator.conservation import conserve
+from parametra.climate.emulator.growth import growth
 from parametra.climate.emulator.invariant import require_view, view
 from parametra.climate.emulator.limits import Limits
 from parametra.climate.emulator.scaling import InputScaling
@@ -29,6 +30,8 @@ class Emulator(eqx.Module):
         conservation: whether the conservation layer is on.
         clip: whether inputs are held within the training range.
         inputs: "plain" where the network sees the columns as they are, "invariant" for the view of `invariant`.
+        moisture: mean saturation humidity of every level in the training data [kg/kg] where outputs are "scaled" (`growth`), else
+            None.
     """
 
     scaling: InputScaling
@@ -39,6 +42,7 @@ class Emulator(eqx.Module):
     conservation: bool = eqx.field(static=True, default=True)
     clip: bool = eqx.field(static=True, default=True)
     inputs: str = eqx.field(static=True, default="plain")
+    moisture: Float[Array, " level"] | None = None
 
     def __check_init__(self):
         require_view(self.inputs)
@@ -77,7 +81,11 @@ class Emulator(eqx.Module):
 
     def raw(self, inputs: Inputs) -> Outputs:
         """The network alone, normalisation inside, SI."""
-        return self.in_units(_by_blocks(self.network, self.features(inputs)))
+        return self.in_units(self.grown(inputs, _by_blocks(self.network, self.features(inputs))))
+
+    def grown(self, inputs: Inputs, y: Float[Array, "column outputs"]) -> Float[Array, "column outputs"]:
+        """The network's words as they are for these columns, in its units."""
+        return y if self.moisture is None else y * growth(inputs.vector(), self.moisture, self.sigma_half)
 
     def features(self, inputs: Inputs) -> Float[Array, "column inputs"]:
         """What the network sees of these columns, dimensionless."""

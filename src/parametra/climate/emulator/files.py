@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from parametra.climate.emulator import vectors
 from parametra.climate.emulator.emulator import Emulator
+from parametra.climate.emulator.growth import KINDS, require_kind
 from parametra.climate.emulator.invariant import VIEWS
 from parametra.climate.emulator.limits import DRYING_SHARE, Limits
 from parametra.climate.emulator.scaling import InputScaling
@@ -60,6 +61,7 @@ def load_stochastic(path: Path) -> tuple[StochasticEmulator, dict[str, Any]]:
 def emulator_header(emulator: Emulator) -> dict[str, Any]:
     """Everything but the numbers of the arrays: names, units, order, formulas, architecture, limits, versions."""
     network, levels = emulator.network, emulator.levels
+    grows = "plain" if emulator.moisture is None else "scaled"
     one = network.members[0] if isinstance(network, Committee) else network
     return {
         "format": FORMAT,
@@ -70,6 +72,7 @@ def emulator_header(emulator: Emulator) -> dict[str, Any]:
         "inputs": _describe(vectors.INPUTS, levels),
         "view": {"kind": emulator.inputs, "formulas": dict(VIEWS[emulator.inputs])},
         "outputs": _describe(vectors.OUTPUTS, levels),
+        "growth": {"kind": grows, "formula": KINDS[grows]},
         "formula": {
             "features": "(clip(x, scaling.low, scaling.high) - scaling.mean) / scaling.scale, specific_humidity first max(., 0); "
             "clip only if options.clip; x is the view of the inputs",
@@ -136,8 +139,14 @@ def _build(header: Mapping[str, Any]) -> Emulator:
     scaling = InputScaling(*(jnp.zeros(inputs) for _ in range(4)), norm=header["norm"])
     limits = Limits(header["limits"]["dry_levels"])
     sigma_half = tuple(header["sigma_half"])
-    kind = header["view"]["kind"] if "view" in header else "plain"  # files written before there was a choice
-    return Emulator(scaling, network, sigma_half, header["time_step"], limits, options["conservation"], options["clip"], kind)
+    # files written before there were choices have none of these
+    kind = header["view"]["kind"] if "view" in header else "plain"
+    grows = header["growth"]["kind"] if "growth" in header else "plain"
+    require_kind(grows)
+    moisture = None if grows == "plain" else jnp.zeros(levels)
+    return Emulator(
+        scaling, network, sigma_half, header["time_step"], limits, options["conservation"], options["clip"], kind, moisture
+    )
 
 
 def _build_stochastic(header: Mapping[str, Any]) -> StochasticEmulator:

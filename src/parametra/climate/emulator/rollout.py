@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 from parametra.climate.diagnostics.geometry import time_in_days
 from parametra.climate.emulator.dataset import ColumnDataset
 from parametra.climate.emulator.emulator import Emulator
+from parametra.climate.emulator.growth import growth
 from parametra.climate.emulator.vectors import Inputs, mirror_signs, output_factors
 from parametra.core.errors import DataError
 
@@ -71,12 +72,15 @@ class RolloutLoss:
     ) -> Float[Array, ""]:
         """The loss of a batch of `windows`."""
         # only the network learns
-        emulator = dataclasses.replace(emulator, scaling=jax.lax.stop_gradient(emulator.scaling))
+        scaling, moisture = jax.lax.stop_gradient((emulator.scaling, emulator.moisture))
+        emulator = dataclasses.replace(emulator, scaling=scaling, moisture=moisture)
         inputs, targets = (jnp.swapaxes(array, 0, 1) for array in batch)
         steps, columns, _ = targets.shape
         n = emulator.levels
-        features = emulator.features(Inputs.from_vector(inputs[:-1].reshape(steps * columns, -1)))
-        single = jnp.mean(jnp.square(emulator.network(features) - targets.reshape(steps * columns, -1)))
+        seen, wanted = inputs[:-1].reshape(steps * columns, -1), targets.reshape(steps * columns, -1)
+        if moisture is not None:  # an error counts as in the training on single steps
+            wanted = wanted / growth(seen, moisture, emulator.sigma_half)
+        single = jnp.mean(jnp.square(emulator.network(emulator.features(Inputs.from_vector(seen))) - wanted))
         warm, moist = rollout(emulator, inputs, targets)
         factors = jnp.asarray(output_factors(n) / emulator.time_step, jnp.float32)
         gathered = jnp.concatenate([warm * factors[:n], moist * factors[n : 2 * n]], axis=2)

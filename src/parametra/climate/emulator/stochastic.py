@@ -78,7 +78,7 @@ class StochasticEmulator(eqx.Module):
         """One draw, within the limits and conserving; `time_step` [s], that of the training data if None."""
         emulator = self.emulator
         features = emulator.features(inputs)
-        amplitude, mean = amplitudes(self.amplitude, features), emulator.network(features)
+        amplitude, mean = amplitudes(self.amplitude, features), emulator.grown(inputs, emulator.network(features))
         drawn = emulator.in_units(mean + (amplitude * z) @ self.modes.T)
         rain = lognormal(mean[:, -1], amplitude * self.modes[-1], z) / np.float32(output_factors(emulator.levels)[-1])
         drawn = dataclasses.replace(drawn, precipitation=rain)
@@ -174,8 +174,9 @@ def _residuals(emulator: Emulator, data: ColumnDataset) -> tuple[np.ndarray, np.
 
 @eqx.filter_jit
 def _bare(emulator: Emulator, inputs: Array) -> tuple[Array, Array]:
-    features = emulator.features(Inputs.from_vector(inputs))
-    return features, emulator.network(features)
+    seen = Inputs.from_vector(inputs)
+    features = emulator.features(seen)
+    return features, emulator.grown(seen, emulator.network(features))
 
 
 def _modes(residuals: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from parametra.climate.emulator.config import EmulatorConfig
 from parametra.climate.emulator.dataset import ColumnDataset
 from parametra.climate.emulator.emulator import Emulator
+from parametra.climate.emulator.growth import mean_moisture, without_growth
 from parametra.climate.emulator.invariant import view_vectors
 from parametra.climate.emulator.limits import Limits
 from parametra.climate.emulator.linear import linear_regression
@@ -87,9 +88,9 @@ def train_many(
 
 def train_linear(data: ColumnDataset, config: EmulatorConfig, sigma_half: tuple[float, ...], time_step: float) -> Emulator:
     """Linear regression with the norm, limits and options of `config`: the same interface, so it can run as a closure."""
-    scaling, (seen, targets), _, _ = _prepare(data, None, config, sigma_half)
-    regression = linear_regression(seen, targets, prepare=lambda block: _features(scaling, block))
-    return _assemble(regression, scaling, config, sigma_half, time_step)
+    prepared = _prepare(data, None, config, sigma_half)
+    regression = linear_regression(*prepared.arrays, prepare=lambda block: _features(prepared.scaling, block))
+    return _assemble(regression, prepared, config, sigma_half, time_step)
 
 
 def _train(
@@ -97,14 +98,15 @@ def _train(
     selection: ColumnDataset | None, on_chunk: OnChunk, on_epoch: OnEpoch, resume_path: Path | None,
 ) -> tuple[list[Emulator], list[History]]:  # fmt: skip
     """Single steps first, then rollouts if there are any."""
-    scaling, arrays, augment, chosen = _prepare(data, selection, config, sigma_half)
+    prepared = _prepare(data, selection, config, sigma_half)
     networks, orders = zip(*(_initial(config, data.levels, seed) for seed in seeds), strict=True)
     single = config.fit.epochs / (config.fit.epochs + (ROLLOUT_COST * config.rollout.epochs if config.rollout.steps else 0))
     networks, histories = fit_many(
-        networks, mean_squared_error, arrays, config.fit, orders,
-        selection=chosen, augment=augment, on_chunk=_part(on_chunk, 0.0, single, 0), on_epoch=on_epoch, resume_path=resume_path,
+        networks, mean_squared_error, prepared.arrays, config.fit, orders,
+        selection=prepared.chosen, augment=prepared.augment, on_chunk=_part(on_chunk, 0.0, single, 0), on_epoch=on_epoch,
+        resume_path=resume_path,
     )  # fmt: skip
-    emulators = [_assemble(network, scaling, config, sigma_half, time_step) for network in networks]
+    emulators = [_assemble(network, prepared, config, sigma_half, time_step) for network in networks]
     if not config.rollout.steps:
         return emulators, histories
     steps = config.rollout.steps
@@ -146,20 +148,45 @@ def _joined(first: History, then: History) -> History:
     return History(loss, judged, norm)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Prepared:
+    """What training needs.
+
+    Attributes:
+        scaling: of the inputs.
+        arrays: inputs unscaled and targets as the network is to say them.
+        augment: what scales a batch.
+        chosen: the selection stretch, scaled; None if there is none.
+        moisture: of scaled outputs, else None.
+    """
+
+    scaling: InputScaling
+    arrays: tuple[np.ndarray, np.ndarray]
+    augment: "_Augment"
+    chosen: tuple[np.ndarray, np.ndarray] | None
+    moisture: np.ndarray | None
+
+
 def _prepare(
     data: ColumnDataset, selection: ColumnDataset | None, config: EmulatorConfig, sigma_half: tuple[float, ...]
-) -> tuple[InputScaling, tuple[np.ndarray, np.ndarray], "_Augment", tuple[np.ndarray, np.ndarray] | None]:
-    """Scaling, the training stretch unscaled, what scales its batches, and the selection stretch scaled."""
+) -> _Prepared:  # fmt: skip
     for part in (data, selection):
         if part is not None and part.levels != len(sigma_half) - 1:
             raise UsageError(f"The data have {part.levels} levels, sigma_half {len(sigma_half) - 1}. Remedy: those of the host.")
+    half = tuple(float(sigma) for sigma in sigma_half)
+    moisture = mean_moisture(data.inputs, half) if config.outputs == "scaled" else None
+
+    def wanted(part: ColumnDataset) -> np.ndarray:
+        return part.targets if moisture is None else without_growth(part.inputs, part.targets, moisture, half)
+
     seen = view_vectors(config.inputs, data.inputs, sigma_half)
     scaling = input_scaling(seen, data.levels, config.norm, config.mirror)
     chosen = None
     if selection is not None:
-        chosen = _features(scaling, view_vectors(config.inputs, selection.inputs, sigma_half)), selection.targets
+        chosen = _features(scaling, view_vectors(config.inputs, selection.inputs, sigma_half)), wanted(selection)
     mean, scale = (tuple(np.asarray(values).tolist()) for values in (scaling.mean, scaling.scale))
-    return scaling, (seen, data.targets), _Augment(mean, scale, data.levels if config.mirror else 0), chosen
+    augment = _Augment(mean, scale, data.levels if config.mirror else 0)
+    return _Prepared(scaling, (seen, wanted(data)), augment, chosen, moisture)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,9 +232,10 @@ def _initial(config: EmulatorConfig, levels: int, seed: int) -> tuple[MLP, jax.A
 
 
 def _assemble(
-    network: MLP | Linear, scaling: InputScaling, config: EmulatorConfig, sigma_half: tuple[float, ...], time_step: float
+    network: MLP | Linear, prepared: _Prepared, config: EmulatorConfig, sigma_half: tuple[float, ...], time_step: float
 ) -> Emulator:
     return Emulator(
-        scaling, network, tuple(float(s) for s in sigma_half), float(time_step),
+        prepared.scaling, network, tuple(float(s) for s in sigma_half), float(time_step),
         Limits(config.dry_levels), config.conservation, config.clip, config.inputs,
+        None if prepared.moisture is None else jnp.asarray(prepared.moisture),
     )  # fmt: skip

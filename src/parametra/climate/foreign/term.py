@@ -91,8 +91,7 @@ class SchemeTerm(PhysicsTerm):
         step = float(diagnostics.get("_dt_seconds", self._time_step))
         if abs(step - self._time_step) > 1e-6:
             raise UsageError(
-                f"jcm's step is {step:g} s, the term's {self._time_step:g} s. Remedy: the same for both; of a network, that of its "
-                "training."
+                f"jcm's step is {step:g} s, the term's {self._time_step:g} s. Remedy: one for both; of a network, its training's."
             )
         shape, own = self._grid.shape, (diagnostics if MEMORY in diagnostics else self._blank())[MEMORY]  # jcm probes without
         columns = ColumnState(

@@ -1,9 +1,9 @@
 """Stage recipes: networks of one size and training that differ in what they have seen of two worlds.
 
-| recipe | seen | inputs |
+| recipe | seen | inputs and outputs |
 | --- | --- | --- |
 | plain | the reference | as they are |
-| invariant | the reference | climate-invariant (`climate/emulator/invariant.py`) |
+| invariant | the reference | climate-invariant inputs, outputs scaled by what air can hold (`climate/emulator/growth.py`) |
 | both | half of the steps of the reference and of the other world, at most as many columns as the others | as they are |
 | alone | the other world | as they are |
 
@@ -43,7 +43,10 @@ def train_recipes(run: Run) -> dict[str, Any]:
     trained: list[str] = []
     show = Shown(run, "recipes", total)
     for world, recipe, data, selection in _lessons(run):
-        emulator = config.recipes.emulator.model_copy(update={"inputs": "invariant" if recipe == "invariant" else "plain"})
+        invariant = (
+            {"inputs": "invariant", "outputs": "scaled"} if recipe == "invariant" else {"inputs": "plain", "outputs": "plain"}
+        )
+        emulator = config.recipes.emulator.model_copy(update=invariant)
         names = networks_of(config, world, recipe)
         in_turn(
             {
