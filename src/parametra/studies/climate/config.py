@@ -138,7 +138,9 @@ class RecipesConfig(Config):
     """What all recipes have in common: only what they have seen of the worlds differs."""
 
     seeds: int = Field(default=3, ge=1, le=1000, description="networks of each recipe")
-    emulator: EmulatorConfig = Field(default=EmulatorConfig(), description="network and training; the recipe sets its inputs")
+    emulator: EmulatorConfig = Field(
+        default=EmulatorConfig(), description="network and training; inputs are the recipe's, outputs for invariant alone"
+    )
 
 
 class ClimateConfig(Config):

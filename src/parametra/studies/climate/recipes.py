@@ -3,7 +3,7 @@
 | recipe | seen | inputs and outputs |
 | --- | --- | --- |
 | plain | the reference | as they are |
-| invariant | the reference | climate-invariant inputs, outputs scaled by what air can hold (`climate/emulator/growth.py`) |
+| invariant | the reference | climate-invariant inputs; outputs as `recipes.emulator.outputs` says |
 | both | half of the steps of the reference and of the other world, at most as many columns as the others | as they are |
 | alone | the other world | as they are |
 
@@ -43,10 +43,8 @@ def train_recipes(run: Run) -> dict[str, Any]:
     trained: list[str] = []
     show = Shown(run, "recipes", total)
     for world, recipe, data, selection in _lessons(run):
-        invariant = (
-            {"inputs": "invariant", "outputs": "scaled"} if recipe == "invariant" else {"inputs": "plain", "outputs": "plain"}
-        )
-        emulator = config.recipes.emulator.model_copy(update=invariant)
+        seen = {"inputs": "invariant"} if recipe == "invariant" else {"inputs": "plain", "outputs": "plain"}
+        emulator = config.recipes.emulator.model_copy(update=seen)
         names = networks_of(config, world, recipe)
         in_turn(
             {
