@@ -16,11 +16,22 @@ from parametra.studies.climate import STUDY, noise
 HEAD = "stochastic={on=true, members=3, head={modes=4, depth=1, width=8, fit={epochs=2}}}"
 
 
+class Killed(Progress):
+    """Stops the run when its second day is over, before that day is kept."""
+
+    def update(self, stage, fraction, **values):
+        if values.get("day") == 2.0:
+            raise KeyboardInterrupt
+
+
+def copy_of(road, path, progress):
+    shutil.copytree(road, path)
+    return Run(RunFolder.read(path), STUDY.resolve("smoke", [HEAD, "coupled.days=2.0"]), progress)
+
+
 @pytest.fixture(scope="module")
 def run(road, tmp_path_factory):
-    path = tmp_path_factory.mktemp("noise") / "run"
-    shutil.copytree(road, path)
-    return Run(RunFolder.read(path), STUDY.resolve("smoke", [HEAD, "coupled.days=2.0"]), Progress())
+    return copy_of(road, tmp_path_factory.mktemp("noise") / "run", Progress())
 
 
 def test_off_is_nothing(road):
@@ -45,9 +56,24 @@ def test_a_head_is_trained_scored_run_and_kept(run):
     assert set(stored.data_vars) == set(network.data_vars)
     assert not np.array_equal(stored.air_temperature[0], network.air_temperature[0])
     kept = run.folder.network(noise.STOCHASTIC).read_bytes()
-    again = noise.run_stochastic(run)  # what a kill left behind gives the same numbers
+    again = noise.run_stochastic(run)  # nothing is left to do, and nothing changes
     assert {row.name: row.value for row in again["metrics"]} == rows
     assert run.folder.network(noise.STOCHASTIC).read_bytes() == kept
     section = page.section(RunReader(run.folder.path))
     assert section is not None
     assert section.title == page.TITLE
+
+
+def test_a_kill_in_the_middle_changes_no_number(road, run, tmp_path):
+    """The memory of the noise goes on where it was, as the state does."""
+    noise.run_stochastic(run)
+    killed = copy_of(road, tmp_path / "killed", Killed())
+    with pytest.raises(KeyboardInterrupt):
+        noise.run_stochastic(killed)
+    half = open_fields(killed.folder.fields(f"coupled-{noise.STOCHASTIC}")).sizes["time"]
+    assert half < 2
+    noise.run_stochastic(Run(killed.folder, killed.config, Progress()))
+    whole, again = (open_fields(one.folder.fields(f"coupled-{noise.STOCHASTIC}")).load() for one in (run, killed))
+    assert whole.sizes["time"] == 2
+    for name in whole.data_vars:
+        np.testing.assert_array_equal(again[name], whole[name])
