@@ -116,7 +116,7 @@ def _cases() -> dict[str, ClimateConfig]:
 
 
 def _network(config: ClimateConfig, hidden: tuple[int, ...]) -> EmulatedScheme:
-    """An emulator whose last layer says next to nothing, so that the host stays where it is."""
+    """An emulator that sees next to nothing and says as little, so that the host stays where it is."""
     levels = len(config.host.sigma_half) - 1
     inputs, outputs = size(INPUTS, levels), size(OUTPUTS, levels)
     network = MLP.init(jax.random.key(0), inputs, outputs, hidden)

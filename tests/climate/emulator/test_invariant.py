@@ -59,7 +59,7 @@ def test_it_is_relative_humidity_buoyancy_and_scaled_evaporation(dataset):
 
 def test_blocks_do_not_change_it(dataset, monkeypatch):
     whole = view_vectors("invariant", dataset.inputs, SIGMA_HALF)
-    monkeypatch.setattr("parametra.climate.emulator.invariant.BLOCK", 100)
+    monkeypatch.setattr("parametra.climate.emulator.blocks.BLOCK", 100)
     assert_allclose(view_vectors("invariant", dataset.inputs, SIGMA_HALF), whole, rtol=1e-5, atol=1e-6)
     assert view_vectors("plain", dataset.inputs, SIGMA_HALF) is dataset.inputs
 

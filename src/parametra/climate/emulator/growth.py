@@ -22,11 +22,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from parametra.climate.crm.microphysics import saturation
+from parametra.climate.emulator.blocks import blocks
 from parametra.climate.emulator.vectors import OUTPUTS, Inputs, size
 from parametra.core.errors import UsageError
 
 DRY = 1e-4  # kg/kg, q0
-BLOCK = 65536
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "plain": "",
@@ -53,7 +53,7 @@ def saturation_humidity(x: Float[Array, "column inputs"], sigma_half: tuple[floa
 def growth(
     x: Float[Array, "column inputs"], moisture: Float[Array, " level"], sigma_half: tuple[float, ...]
 ) -> Float[Array, "column outputs"]:
-    """S of every output (column, 2n + 5), one for the four radiative fluxes; `moisture` [kg/kg] is Qs."""
+    """The factor s of every output (column, 2n + 5), one for the four radiative fluxes; `moisture` [kg/kg] is Qs."""
     s = 0.5 + 0.5 * (DRY + saturation_humidity(x, sigma_half)) / (DRY + moisture)
     radiation = jnp.ones((s.shape[0], size(OUTPUTS, s.shape[1]) - 2 * s.shape[1] - 1), s.dtype)
     return jnp.concatenate([s, s, radiation, s[:, -1:]], axis=1)
@@ -65,7 +65,7 @@ _growth = jax.jit(growth, static_argnames="sigma_half")
 
 def mean_moisture(inputs: Float[np.ndarray, "sample inputs"], sigma_half: tuple[float, ...]) -> Float[np.ndarray, " level"]:
     """Qs of the training data, float32."""
-    parts = (np.asarray(_saturation(block, sigma_half))[:count] for block, count in _blocks(inputs))
+    parts = (np.asarray(_saturation(block, sigma_half))[: rows.stop - rows.start] for rows, block in blocks(inputs))
     total = sum(part.sum(0, dtype=np.float64) for part in parts)
     return np.asarray(total / len(inputs), np.float32)
 
@@ -75,17 +75,8 @@ def without_growth(
     moisture: Float[np.ndarray, " level"], sigma_half: tuple[float, ...],
 ) -> Float[np.ndarray, "sample outputs"]:  # fmt: skip
     """Targets over their s, in blocks: what a network of scaled outputs learns."""
-    scaled, start = np.empty_like(targets), 0
-    for block, count in _blocks(inputs):
-        part = slice(start, start + count)
-        scaled[part] = targets[part] / np.asarray(_growth(block, jnp.asarray(moisture), sigma_half))[:count]
-        start += count
+    scaled = np.empty_like(targets)
+    for rows, block in blocks(inputs):
+        s = np.asarray(_growth(block, jnp.asarray(moisture), sigma_half))[: rows.stop - rows.start]
+        scaled[rows] = targets[rows] / s
     return scaled
-
-
-def _blocks(inputs: np.ndarray):
-    """(block of one size, how many of its rows count): one shape, one compilation."""
-    for start in range(0, len(inputs), BLOCK):
-        part = inputs[start : start + BLOCK]
-        padded = np.pad(part, ((0, min(BLOCK, len(inputs)) - len(part)), (0, 0)), mode="edge")
-        yield jnp.asarray(padded), len(part)

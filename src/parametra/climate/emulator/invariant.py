@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from parametra.climate.crm.microphysics import saturation
+from parametra.climate.emulator.blocks import blocks
 from parametra.climate.emulator.vectors import Inputs
 from parametra.climate.thermodynamics import heights
 from parametra.core.constants import GRAVITY, HEAT_CAPACITY, LATENT_HEAT_CONDENSATION
@@ -42,7 +43,6 @@ VIEWS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """Kinds of view, and what each replaces; for the header of a file."""
-BLOCK = 65536
 MOST_HUMID = 2.0  # relative humidity; noise in the cold stratosphere would otherwise set the scale
 
 
@@ -89,8 +89,6 @@ def view_vectors(
     if kind == "plain":
         return inputs
     seen, sigma_half = np.empty_like(inputs), tuple(float(s) for s in sigma_half)
-    for start in range(0, len(inputs), BLOCK):
-        part = inputs[start : start + BLOCK]
-        padded = np.pad(part, ((0, min(BLOCK, len(inputs)) - len(part)), (0, 0)), mode="edge")  # one shape, one compilation
-        seen[start : start + BLOCK] = np.asarray(_invariant(jnp.asarray(padded), sigma_half))[: len(part)]
+    for rows, block in blocks(inputs):
+        seen[rows] = np.asarray(_invariant(block, sigma_half))[: rows.stop - rows.start]
     return seen

@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+PRESSURE = 1e5  # Pa, by which jcm normalises surface pressure, whatever its mean
+
 
 def to_field(columns: Float[Array, "column level"], shape: tuple[int, int]) -> Float[Array, "level longitude latitude"]:
     """Columns of a grid of `shape` = (latitudes, longitudes) as jcm's field."""
@@ -10,7 +12,7 @@ def to_field(columns: Float[Array, "column level"], shape: tuple[int, int]) -> F
 
 
 def to_columns(field: Float[Array, "level longitude latitude"]) -> Float[Array, "column level"]:
-    """Jcm's field as columns."""
+    """Columns of a field of jcm."""
     return jnp.transpose(field, (2, 1, 0)).reshape(-1, field.shape[0])
 
 
@@ -20,5 +22,5 @@ def to_surface(column: Float[Array, " column"], shape: tuple[int, int]) -> Float
 
 
 def from_surface(field: Float[Array, "longitude latitude"]) -> Float[Array, " column"]:
-    """Jcm's surface field as one number per column."""
+    """One number per column of a surface field of jcm."""
     return field.T.reshape(-1)

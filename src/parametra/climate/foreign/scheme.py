@@ -14,13 +14,12 @@ from jcm.terrain import TerrainData  # pyright: ignore[reportMissingImports]
 
 from parametra.climate.columns import ColumnFluxes, ColumnForcing, ColumnState, ColumnTendency
 from parametra.climate.foreign.held import Held
-from parametra.climate.foreign.layout import from_surface, to_columns, to_field, to_surface
+from parametra.climate.foreign.layout import PRESSURE, from_surface, to_columns, to_field, to_surface
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.climate.thermodynamics import heights
 from parametra.core.constants import GRAVITY
 from parametra.core.errors import UsageError
 
-PRESSURE = 1e5  # Pa, by which jcm normalises surface pressure
 EQUINOX = 79.0 / 365.0  # of the year: 21 March
 PUBLISHED = {  # what SPEEDY's terms publish: (diagnostic, its field)
     "net_shortwave_top": ("_shortwave_rad", "ftop"),

@@ -11,7 +11,7 @@ from jcm.physics_interface import PhysicsTendency  # pyright: ignore[reportMissi
 
 from parametra.climate.columns import ColumnForcing, ColumnScheme, ColumnState
 from parametra.climate.foreign.held import Held
-from parametra.climate.foreign.layout import from_surface, to_columns, to_field, to_surface
+from parametra.climate.foreign.layout import PRESSURE, from_surface, to_columns, to_field, to_surface
 from parametra.climate.grid import ColumnGrid
 from parametra.climate.insolation import cosine_zenith, insolation
 from parametra.climate.surface import bulk_fluxes
@@ -19,16 +19,15 @@ from parametra.core.constants import SECONDS_PER_DAY
 from parametra.core.errors import UsageError
 
 MEMORY = "parametra"
-PRESSURE = 1e5  # Pa, by which jcm normalises surface pressure, whatever its mean
 FLUXES = ("net_shortwave_top", "net_shortwave_surface", "net_longwave_top", "net_longwave_surface", "rain", "snow")
 
 
 class SchemeTerm(PhysicsTerm):
     """A `ColumnScheme` in jcm: `ComposablePhysics([SchemeTerm(scheme)], checkpoint_terms=False)`.
 
-    Sun and sea are those that our networks know: perpetual equinox with a diurnal cycle, bulk fluxes over jcm's sea surface
-    temperature. Winds are slowed below sigma 0.7 as by Held and Suarez (1994), since our schemes leave them to the host. What the
-    scheme gives besides tendencies is in the diagnostics, under `parametra`.
+    The sun is the one that our networks know, a perpetual equinox with a diurnal cycle; bulk fluxes are ours over jcm's sea
+    surface temperature. Winds are slowed below sigma 0.7 as by Held and Suarez (1994), since our schemes leave them to the host.
+    What the scheme gives besides tendencies is in the diagnostics, under `parametra`.
 
     The levels must be those of the scheme; the memory of a scheme may not depend on the state that it starts from (networks and
     the conventional scheme have none).
