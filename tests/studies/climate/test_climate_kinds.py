@@ -121,13 +121,52 @@ def test_the_table_and_its_section(road, tmp_path):
     assert rows[1][1] == "depth 9"
 
 
-def test_every_year_is_judged_alone(road):
-    """The same day over and over is a kept year against itself, and a lost one when it is 5 K warmer."""
+def test_every_year_of_every_selection_is_judged_alone(road):
+    """The same day over and over is a kept year against itself, a lost one when it is 5 K warmer or never came."""
     day = open_fields(road / "fields" / "coupled-2x32-0.zarr").load().isel(time=[0])
     years = xr.concat([day] * 730, "time").assign_coords(time=np.arange(730.0) + 0.5)
-    warmer = years.air_temperature + xr.where(years.time > 360.0, 5.0, 0.0)
-    rows = {row.name: row.value for row in _year_rows(years.assign(air_temperature=warmer), zonal_climate(day), 730.0)}
-    assert rows["network: share of its 2 years that keep the climate"] == 0.5
-    assert rows["network, year 1: rms of zonal-mean temperature"] == pytest.approx(0.0, abs=1e-4)
-    assert rows["network, year 2: rms of zonal-mean temperature"] == pytest.approx(5.0, abs=1e-3)
-    assert _year_rows(years, zonal_climate(day), 719.0) == []
+    warmer = years.assign(air_temperature=years.air_temperature + xr.where(years.time > 360.0, 5.0, 0.0))
+    record = zonal_climate(day)
+    selected = {"warmer": warmer, "steady": years, "short": years.isel(time=slice(0, 400))}
+    rows = {row.name: row.value for row in _year_rows(selected, record, 730.0)}
+    share = ", the best of its selection: share of 2 years that keep the climate"
+    assert [rows[name + share] for name in selected] == [0.5, 1.0, 0.5]
+    assert rows["selected networks (3): share that keep the climate in each of 2 years"] == pytest.approx(1.0 / 3.0)
+    assert rows["warmer, year 1: rms of zonal-mean temperature"] == pytest.approx(0.0, abs=1e-4)
+    assert rows["warmer, year 2: rms of zonal-mean temperature"] == pytest.approx(5.0, abs=1e-3)
+    assert "short, year 2: rms of zonal-mean temperature" not in rows
+    assert _year_rows({"steady": years}, record, 719.0) == []
+
+
+def test_every_selection_has_its_best_and_no_network_is_in_two():
+    candidates = [f"n-{i}" for i in range(7)]
+    factors = dict.fromkeys(candidates, 1.0) | {"n-0": 2.0}
+    ranking = ["n-3", "n-5", "n-1", "n-2", "n-6", "n-4", "n-0"]
+    assert coupled.best_of_groups(ranking, candidates, factors, 1) == ["n-3"]
+    assert coupled.best_of_groups(ranking, candidates, factors, 2) == ["n-3", "n-2"]  # of 1, 3, 5 and 2, 4, 6
+    assert coupled.best_of_groups(ranking, candidates, factors, 6) == ranking[:-1]
+
+
+def test_the_best_of_every_selection_goes_on_but_once(road, monkeypatch):
+    networks = "networks=[{name='2x32', seeds=4, long=2}]"
+    settings = [networks, "coupled.selections=2", "coupled.days=4"]
+    run = Run(RunFolder.read(road), STUDY.resolve("smoke", settings), Progress())
+    rounds: list[dict[str, float]] = []
+    scores = {f"2x32-{seed}": score for seed, score in enumerate((3.0, 2.0, 4.0, 1.0))}
+
+    def run_all(drive, lengths):
+        rounds.append(lengths)
+        return dict.fromkeys(lengths)
+
+    monkeypatch.setattr(coupled.Drive, "run_all", run_all)
+    monkeypatch.setattr(coupled, "selection_score", lambda _, name: scores[name])
+    monkeypatch.setattr(run.folder, "log", lambda *_, **__: None)
+    done = coupled.run_coupled(run)
+    assert done["selected"] == ["2x32-3", "2x32-0"]  # of 1 and 3, of 0 and 2
+    assert list(rounds[1])[:3] == ["2x32-3", "2x32-0", "2x32-1"]
+    assert set(rounds[1].values()) == {4.0}
+
+
+def test_more_selections_than_networks_are_refused():
+    with pytest.raises(UsageError, match="selections"):
+        STUDY.resolve("smoke", ["coupled.selections=3"])

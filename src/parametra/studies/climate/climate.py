@@ -50,7 +50,7 @@ def score_climate(run: Run) -> dict[str, Any]:
     apart = climate_difference(first, second)
     rows += [Metric(f"truth's split half: {words}", apart[key], unit, kind="skill") for key, words, unit in MEASURES]
     rows += _seed_rows(run, record, (config.keeps_from, config.candidate_days))
-    rows += _year_rows(runs["network"], record, config.days)
+    rows += _year_rows({name: coupled_fields(run, name) for name in run.result("coupled")["selected"]}, record, config.days)
     write_fields(run.folder.fields("kinds"), kinds_table(run, record))
     zonal = [record, first, second]
     zonal += [_late_zonal(fields, late) for fields in runs.values()]
@@ -105,21 +105,28 @@ def _climate_rows(
     return rows
 
 
-def _year_rows(fields: xr.Dataset, record: xr.Dataset, days: float) -> list[Metric]:
-    """Of a run of two years or more: every year's measures, and the share of its years that keep the climate."""
+def _year_rows(selected: dict[str, xr.Dataset], record: xr.Dataset, days: float) -> list[Metric]:
+    """Of runs of two years or more, the best network of each selection: every year's measures, and the share that is kept."""
     years = int(days // YEAR)
     if years < 2:
         return []
-    rows, kept, source = [], 0, f"{KEPT}, against all truth after spin-up"
-    for year in range(years):
-        difference = late_climate(fields, record, year * YEAR, (year + 1) * YEAR)
-        kept += keeps_climate(difference)
-        for key, words, unit in MEASURES[:4]:
-            rows.append(Metric(f"network, year {year + 1}: {words}", difference[key], unit, kind="skill", source=source))
-    share = Metric(
-        f"network: share of its {years} years that keep the climate", kept / years, "1", 1.0, "higher", "skill", source
-    )
-    return [share, *rows]
+    rows, shares, source = [], [], f"{KEPT}, against all truth after spin-up"
+    for name, fields in selected.items():
+        kept = 0
+        for year in range(years):
+            try:
+                difference = late_climate(fields, record, year * YEAR, (year + 1) * YEAR)
+            except DataError:  # it stopped before
+                break
+            kept += keeps_climate(difference)
+            for key, words, unit in MEASURES[:4]:
+                rows.append(Metric(f"{name}, year {year + 1}: {words}", difference[key], unit, kind="skill", source=source))
+        shares.append(kept / years)
+        label = f"{name}, the best of its selection: share of {years} years that keep the climate"
+        rows.append(Metric(label, shares[-1], "1", kind="skill", source=source))
+    steady = sum(share == 1.0 for share in shares) / len(shares)
+    whole = f"selected networks ({len(shares)}): share that keep the climate in each of {years} years"
+    return [Metric(whole, steady, "1", 1.0, "higher", "skill", source), *rows]
 
 
 def _seed_rows(run: Run, record: xr.Dataset, window: tuple[float, float]) -> list[Metric]:

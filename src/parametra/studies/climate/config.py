@@ -95,6 +95,9 @@ class CoupledConfig(Config):
     selection_from: float = Field(default=20.0, ge=0.0, description="selection looks at the climate from this day on [d]")
     selection_to: float = Field(default=120.0, gt=0.0, description="and up to this one [d]")
     keeps_from: float = Field(default=120.0, ge=0.0, description="a seed keeps the climate if it has it from this day on [d]")
+    selections: int = Field(
+        default=1, ge=1, le=100, description="groups the candidates are dealt into; the best of each runs for `days`"
+    )
     conventional: bool = Field(default=False, description="run the conventional scheme for as long, beside the null closures")
     checkpoint_days: float = Field(default=60.0, gt=0.0, description="simulated time between checkpoints [d]")
 
@@ -180,6 +183,9 @@ class ClimateConfig(Config):
             raise ValueError(f"networks share a name: {', '.join(names)}")
         if all(network.diffusion != 1.0 for network in self.networks):
             raise ValueError("networks needs at least one kind with diffusion = 1: only those can be chosen")
+        eligible = sum(network.seeds for network in self.networks if network.diffusion == 1.0)
+        if self.coupled.selections > eligible:
+            raise ValueError(f"coupled.selections is {self.coupled.selections}, more than the {eligible} networks to choose from")
         for network in self.networks:
             if network.training_days > self.truth.training_days:
                 raise ValueError(f"{network.name} learns from {network.training_days:g} days, more than truth.training_days has")

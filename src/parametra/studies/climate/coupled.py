@@ -1,5 +1,8 @@
 """Stage coupled: every network drives the host in the CRM's place; the best on the selection stretch goes on for the longest.
 
+With `coupled.selections` above one the candidates are dealt into so many groups, and the best of each goes on: then choosing
+itself has been tried more than once.
+
 Two null closures run the same way: linear regression, and the time-mean tendencies; where asked for, the conventional scheme too,
 which is the control run of a world without a cloud-resolving model. A candidate's crash is data; a crash of the chosen network
 stops the study.
@@ -40,13 +43,14 @@ def run_coupled(run: Run) -> dict[str, Any]:
     stops = stage.run_all(dict.fromkeys(candidates, config.coupled.candidate_days))
     scores = {name: selection_score(run, name) if stops[name] is None else np.inf for name in candidates}
     ranking = sorted(candidates, key=lambda name: (factors[name] != 1.0, scores[name], candidates.index(name)))
-    chosen = ranking[0]
-    run.folder.log("selected", network=chosen, scores={name: scores[name] for name in ranking})
+    chosen, selected = ranking[0], best_of_groups(ranking, candidates, factors, config.coupled.selections)
+    run.folder.log("selected", network=chosen, selected=selected, scores={name: scores[name] for name in ranking})
     crash = stops[chosen]
     if crash is not None:  # then every candidate that may be chosen crashed
         raise crash
     survived = [name for name in candidates if stops[name] is None]
-    onward = [chosen, *(name for name in long_runs(config) if name != chosen and stops[name] is None)]
+    longer = [name for name in dict.fromkeys([*selected[1:], *long_runs(config)]) if name != chosen and stops[name] is None]
+    onward = [chosen, *longer]
     stops |= stage.run_all(dict.fromkeys([*onward, *controls(config)], config.coupled.days))
     stop = stops[chosen]
     if stop is not None:
@@ -56,6 +60,7 @@ def run_coupled(run: Run) -> dict[str, Any]:
     ]
     return {
         "chosen": chosen,
+        "selected": selected,
         "ranking": ranking,
         "scores": [float(scores[name]) for name in ranking],
         "stops": {name: None if stop is None else str(stop) for name, stop in stops.items()},
@@ -68,7 +73,7 @@ class _Stage:
 
     def __init__(self, run: Run, candidates: list[str], factors: dict[str, float]):
         config, length = run.config, run.config.coupled
-        onward = (length.days - length.candidate_days) * (1 + len(long_runs(config)))
+        onward = (length.days - length.candidate_days) * (length.selections + len(long_runs(config)))
         total = len(candidates) * length.candidate_days + onward + len(controls(config)) * length.days
         state, simulated, lock = last_state(run)[0], {}, Lock()
         self.factors = factors
@@ -87,6 +92,12 @@ class _Stage:
         for factor, drive in self.drives.items():
             stops |= drive.run_all({name: days for name, days in lengths.items() if self.factors.get(name, 1.0) == factor})
         return {name: stops[name] for name in lengths}
+
+
+def best_of_groups(ranking: list[str], candidates: list[str], factors: dict[str, float], groups: int) -> list[str]:
+    """The best network of each of `groups` groups, best first; those that may be chosen are dealt out in turn."""
+    eligible = [name for name in candidates if factors[name] == 1.0]
+    return sorted((min(eligible[group::groups], key=ranking.index) for group in range(groups)), key=ranking.index)
 
 
 def diffusion_factors(config: ClimateConfig) -> dict[str, float]:
