@@ -14,15 +14,17 @@ from parametra.climate.emulator.rollout import windows
 from parametra.core.constants import HEAT_CAPACITY
 from parametra.core.errors import PhysicalStopError, UsageError
 from parametra.core.progress import Progress
-from parametra.store.fields import open_fields
+from parametra.report.sections.recipes import home_table
+from parametra.store.fields import open_fields, write_fields
 from parametra.store.runfolder import RunFolder
 from parametra.studies.base import Run
 from parametra.studies.climate import STUDY
 from parametra.studies.climate.config import WorldConfig
 from parametra.studies.climate.elsewhere import Elsewhere, config_of
+from parametra.studies.climate.home import AtHome
 from parametra.studies.climate.recipes import joined, networks_of
 from parametra.studies.climate.response import HEATING, Trial, response, response_rows
-from parametra.studies.climate.truth import segment_ends
+from parametra.studies.climate.truth import segment_ends, truth_fields
 
 # "same" is the reference again, with its very stretches; plus4 is short
 WORLDS = [
@@ -136,7 +138,7 @@ def test_a_warmer_sea_is_warmer_by_as_much_and_its_air_starts_so(abroad):
 def test_the_rest_of_the_study_does_not_notice_the_worlds(smoke, abroad, road):
     alone, with_worlds = smoke.figures(road), smoke.figures(abroad[0])
     assert {name: with_worlds[name] for name in alone} == alone
-    assert all(name.startswith("over ") for name in with_worlds.keys() - alone.keys())
+    assert all(name.startswith(("over ", "at home, ")) for name in with_worlds.keys() - alone.keys())
 
 
 @pytest.mark.long
@@ -147,6 +149,8 @@ def test_every_figure_of_the_worlds_is_there_with_its_target(abroad):
     change = rows["over plus4, invariant, coupled: change of mean temperature over the truth's"]
     assert change["target"] == [0.8, 1.2]
     assert any(name.startswith("over plus4, both, coupled") for name in rows)
+    shares = {name for name in rows if name.startswith("at home, ") and "share" in name}
+    assert shares == {f"at home, {recipe}, coupled: share of seeds that keep the climate" for recipe in ("plain", "invariant")}
     assert rows["over plus4: change of mean temperature, truth"]["value"] == pytest.approx(4.0, abs=1.5)
     page = (abroad[0] / "report.html").read_text()
     assert page.count('<section id="elsewhere"') == 1
@@ -192,3 +196,27 @@ def test_a_run_that_is_the_truth_answers_as_the_truth_and_a_crash_is_a_day(abroa
     assert rows[f"{plain}share of seeds that keep the climate"].value == 1.0
     assert rows[f"{invariant}share of seeds that keep the climate"].value == 0.0
     assert float(found["r_precipitation_flux"].sel(run="plain-0")) == pytest.approx(1.0)
+
+
+def test_those_that_saw_the_reference_are_judged_at_home(road, tmp_path):
+    """A run that is the truth keeps its climate, one 5 K warmer does not, one that stopped has no measures but counts as lost."""
+    settings = ["recipes.seeds=2", "worlds=[{name='warm', warming=4.0}]", "coupled.keeps_from=0.0"]
+    folder = RunFolder.open(tmp_path / "run", "climate", "smoke", {})
+    run = Run(folder, STUDY.resolve("smoke", settings), Progress())
+    shutil.copytree(road / "fields" / "truth.zarr", folder.fields("truth"))
+    record = with_derived(truth_fields(run, 1.0, 3.5).load())
+    daily = xr.concat([record.mean("time")] * 2, "time").assign_coords(time=[0.5, 1.5])
+    home = AtHome.of(run)
+    assert home.recipes == ("plain", "invariant")
+    for name, warmer in (("plain-0", 0.0), ("plain-1", 5.0), ("invariant-0", 0.0)):
+        write_fields(folder.fields(f"abroad-home-recipe-{name}"), daily.assign(air_temperature=daily.air_temperature + warmer))
+    stop = PhysicalStopError("temperature", 0.4, 3, 1, 400.0, (150.0, 350.0))
+    names = [name for names in home.names for name in names]
+    rows = {row.name: row for row in home.judge(dict.fromkeys(names) | {"recipe-invariant-1": stop})}
+    share = ", coupled: share of seeds that keep the climate"
+    assert [rows[f"at home, {recipe}{share}"].value for recipe in home.recipes] == [0.5, 0.5]
+    assert rows["at home, plain, coupled: rms of zonal-mean temperature"].value == pytest.approx(2.5, abs=0.05)
+    assert rows["at home, invariant, coupled: rms of zonal-mean temperature"].value == pytest.approx(0.0, abs=0.05)
+    table = home_table(open_fields(folder.fields("response-home")))
+    assert [row[1] for row in table.rows] == ["1 of 2", "1 of 2"]
+    assert AtHome.of(Run(folder, STUDY.resolve("smoke"), Progress())).count == 0

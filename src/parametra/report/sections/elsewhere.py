@@ -17,6 +17,7 @@ from parametra.report.sections.recipes import (
     RECIPES,
     TARGETS,
     coupled_table,
+    home_table,
     offline_table,
     seeds,
     shown_coupled,
@@ -39,7 +40,9 @@ def section(run: RunReader) -> Section | None:
     worlds = run.folder.config.get("worlds") or []
     if not worlds:
         return None
+    home = run.fields("response-home")
     parts = [part for world in worlds for part in _world(run, world)]
+    parts += [home_table(home)] if home is not None else []
     return Section("elsewhere", TITLE, LEAD, tuple(parts))
 
 

@@ -20,6 +20,12 @@ MAPS = {
     "tendency_of_atmosphere_enthalpy_content": ("Column heating", "W/m²", 1.0, "RdBu_r"),
     "precipitation_flux": ("Precipitation", "mm/day", zonal.DAY, "YlGnBu"),
 }
+MEASURES = {
+    "mean_temperature": ("mean temperature", "K"),
+    "zonal_temperature_rms": ("rms of zonal-mean temperature", "K"),
+    "precipitable_water": ("precipitable water", ""),
+    "rain_profile_r": ("r of the rain profile", ""),
+}
 CHANGES = {"mean_temperature": ("mean temperature", "K"), "precipitation": ("mean precipitation", "mm/day")}
 
 
@@ -60,6 +66,21 @@ def coupled_table(found: xr.Dataset, world: dict[str, Any]) -> Table:
         "in brackets the share of the truth's change; r against the truth's map, of the truth between its halves."
     )
     return Table(head, tuple(row[: len(head)] for row in rows), caption)
+
+
+def home_table(home: xr.Dataset) -> Table:
+    """Those that have seen the reference alone, over its own sea; `home` as fields/response-home.zarr."""
+    head = ("recipe", "climate kept", *(words for words, _ in MEASURES.values()))
+    rows = []
+    for recipe in map(str, home.recipe.values):
+        one = home.sel(recipe=recipe)
+        each = [", ".join(with_unit(float(value), unit) for value in one[key].values) for key, (_, unit) in MEASURES.items()]
+        rows.append((RECIPES[recipe], f"{int(one.kept.fillna(0.0).sum())} of {one.sizes['seed']}", *each))
+    caption = (
+        "At home, coupled over the reference's own sea, each seed against its truth: what is lost over another sea but not "
+        "here is lost to the sea."
+    )
+    return Table(head, tuple(rows), caption)
 
 
 def shown_coupled(found: xr.Dataset, world: dict[str, Any]) -> tuple[Note, Note]:

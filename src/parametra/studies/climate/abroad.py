@@ -1,6 +1,6 @@
 """Stage abroad: every recipe drives the host over the other world's sea, from the last state of that world's truth.
 
-A crash is a result: its day is kept and nothing stops.
+Those that have seen the reference alone run over its own sea too (`home`). A crash is a result: its day is kept, nothing stops.
 """
 
 from functools import cache
@@ -23,6 +23,7 @@ from parametra.studies.climate import parts
 from parametra.studies.climate.config import ClimateConfig, WorldConfig
 from parametra.studies.climate.drive import Drive
 from parametra.studies.climate.elsewhere import Elsewhere
+from parametra.studies.climate.home import AtHome
 from parametra.studies.climate.recipes import networks_of
 from parametra.studies.climate.response import HEATING, Trial, response, response_rows
 
@@ -30,11 +31,15 @@ PREFIX = "abroad"
 
 
 def run_abroad(run: Run) -> dict[str, Any]:
-    """Drive the host over every other sea with every network, then lay the responses beside the truth's."""
+    """Drive the host over every sea with every network, then lay the responses beside the truth's."""
     config: ClimateConfig = run.config
     simulated: dict[str, float] = {}
-    total = sum(len(world.recipes) for world in config.worlds) * config.recipes.seeds * config.coupled.candidate_days
-    rows, crashes = [], {}
+    home = AtHome.of(run)
+    networks = home.count + sum(len(world.recipes) for world in config.worlds) * config.recipes.seeds
+    total = networks * config.coupled.candidate_days
+    stops = home.drive(simulated, total)
+    rows = home.judge(stops)
+    crashes = {f"{name} at home": str(stop) for name, stop in stops.items() if stop is not None}
     for world in config.worlds:
         there = Elsewhere.of(run, world)
         stops = _drive(run, there, simulated, total)

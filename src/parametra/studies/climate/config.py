@@ -237,8 +237,10 @@ class ClimateConfig(Config):
         names = [world.name for world in self.worlds]
         if len(set(names)) < len(names):
             raise ValueError(f"worlds share a name: {', '.join(names)}")
-        if taken := {"daily", "reference"} & set(names):
-            raise ValueError(f"a world cannot be named {taken.pop()}: truth-daily and the reference are something else already")
+        if taken := {"daily", "reference", "home"} & set(names):
+            raise ValueError(
+                f"a world cannot be named {taken.pop()}: truth-daily, the reference and home are something else already"
+            )
         for world in self.worlds:
             if "alone" not in world.recipes or len(set(world.recipes)) < len(world.recipes):
                 raise ValueError(f"the recipes of world {world.name} must name each once, alone among them: it is the yardstick")
