@@ -41,11 +41,12 @@ class AtHome:
     def of(cls, run: Run) -> "AtHome":
         """The trials of this run; none where no other world is."""
         config: ClimateConfig = run.config
-        worlds: dict[Recipe, WorldConfig] = {}
-        for world in config.worlds:
-            worlds |= {recipe: world for recipe in HOME if recipe in world.recipes}
-        recipes = tuple(recipe for recipe in HOME if recipe in worlds)
-        return cls(run, recipes, tuple(tuple(networks_of(config, worlds[recipe], recipe)) for recipe in recipes))
+        asked: dict[Recipe, WorldConfig] = {}
+        for recipe in HOME:
+            for world in config.worlds:
+                if recipe in world.recipes:
+                    asked[recipe] = world
+        return cls(run, tuple(asked), tuple(tuple(networks_of(config, world, recipe)) for recipe, world in asked.items()))
 
     @property
     def count(self) -> int:
