@@ -43,7 +43,9 @@ def test_growth_is_one_on_average_half_at_least_and_follows_the_vapour(dataset):
     expected = 0.5 + (s[:, :N] - 0.5) * (DRY + np.asarray(saturation_humidity(warm, SIGMA_HALF))) / (
         DRY + np.asarray(saturation_humidity(x, SIGMA_HALF))
     )
-    assert_allclose(grown[:, :N], expected, rtol=1e-4)
+    high = 0.5 * (np.asarray(SIGMA_HALF)[1:] + np.asarray(SIGMA_HALF)[:-1]) < 0.18
+    assert 0 < high.sum() < N - 1
+    assert_allclose(grown[:, :N], np.where(high, 1.0, expected), rtol=1e-4)  # no vapour to speak of at the top
     cold = x.at[:, :N].set(200.0)  # nothing condenses there, in either climate
     dry = np.asarray(growth(cold, jnp.asarray(mean_moisture(np.asarray(cold), SIGMA_HALF)), SIGMA_HALF))
     assert_allclose(dry, 1.0, atol=5e-3)

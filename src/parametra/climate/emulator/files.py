@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from parametra.climate.emulator import vectors
 from parametra.climate.emulator.emulator import Emulator
 from parametra.climate.emulator.growth import KINDS, require_kind
-from parametra.climate.emulator.invariant import VIEWS
+from parametra.climate.emulator.invariant import VIEWS, require_view
 from parametra.climate.emulator.limits import DRYING_SHARE, Limits
 from parametra.climate.emulator.scaling import InputScaling
 from parametra.climate.emulator.stochastic import StochasticEmulator
@@ -142,11 +142,23 @@ def _build(header: Mapping[str, Any]) -> Emulator:
     # files written before there were choices have none of these
     kind = header["view"]["kind"] if "view" in header else "plain"
     grows = header["growth"]["kind"] if "growth" in header else "plain"
+    require_view(kind)
     require_kind(grows)
+    _require_same("inputs", header.get("view", {}).get("formulas", VIEWS[kind]), VIEWS[kind])
+    _require_same("outputs", header.get("growth", {}).get("formula", KINDS[grows]), KINDS[grows])
     moisture = None if grows == "plain" else jnp.zeros(levels)
     return Emulator(
         scaling, network, sigma_half, header["time_step"], limits, options["conservation"], options["clip"], kind, moisture
     )
+
+
+def _require_same(what: str, then: Any, now: Any) -> None:
+    """A network means nothing with other inputs than those it was trained on."""
+    if then != now:
+        raise DataError(
+            f"This network was trained by another version, whose {what} were {then}, and here they are {now}. Remedy: the "
+            "version of parametra in its header, or train it anew."
+        )
 
 
 def _build_stochastic(header: Mapping[str, Any]) -> StochasticEmulator:

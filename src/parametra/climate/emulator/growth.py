@@ -6,8 +6,8 @@ Under warming at unchanged relative humidity, condensation at a level grows with
     s_k = (1 + (q0 + qs(T_k)) / (q0 + Qs_k)) / 2
 
 with Qs_k the mean saturation humidity of level k in the training data, and precipitation by s of the lowest level. Half of the
-answer so follows the vapour and half does not; q0 = 1e-4 keeps s at one in the stratosphere, where nothing condenses. In the
-climate of the training s is one on average.
+answer so follows the vapour and half does not. Above sigma 0.18, where hardly anything condenses, s is one; q0 = 1e-4 brings it
+near one just below. In the climate of the training s is one on average.
 
 Source: the dependence is that of Clausius and Clapeyron, as in the scaled latent heat flux of Beucler et al. (2024, Science
 Advances 10, eadj7250), who leave outputs as they are. That the halves are equal was chosen by trials on a world 4 K warmer.
@@ -23,6 +23,7 @@ from jaxtyping import Array, Float
 
 from parametra.climate.crm.microphysics import saturation
 from parametra.climate.emulator.blocks import blocks
+from parametra.climate.emulator.invariant import TROPOPAUSE
 from parametra.climate.emulator.vectors import OUTPUTS, Inputs, size
 from parametra.core.errors import UsageError
 
@@ -30,8 +31,8 @@ DRY = 1e-4  # kg/kg, q0
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "plain": "",
-        "scaled": "outputs of level k times s_k = (1 + (1e-4 + qs(T_k)) / (1e-4 + moisture_k)) / 2 for heating and moistening, "
-        "precipitation times s of the lowest level, before factors",
+        "scaled": "outputs of level k times s_k = (1 + (1e-4 + qs(T_k)) / (1e-4 + moisture_k)) / 2 for heating and moistening at "
+        "sigma >= 0.18, precipitation times s of the lowest level, before factors",
     }
 )
 """Kinds of outputs, and the formula of each; for the header of a file."""
@@ -45,9 +46,13 @@ def require_kind(kind: str) -> None:
 
 def saturation_humidity(x: Float[Array, "column inputs"], sigma_half: tuple[float, ...]) -> Float[Array, "column level"]:
     """Saturation humidity [kg/kg] of every level of input vectors (column, 3n + 4), SI."""
-    inputs, half = Inputs.from_vector(x), np.asarray(sigma_half)
-    sigma = (0.5 * (half[1:] + half[:-1])).astype(np.float32)
-    return saturation(inputs.temperature, inputs.surface_pressure[:, None] * sigma)[0]
+    inputs = Inputs.from_vector(x)
+    return saturation(inputs.temperature, inputs.surface_pressure[:, None] * _middles(sigma_half))[0]
+
+
+def _middles(sigma_half: tuple[float, ...]) -> np.ndarray:
+    half = np.asarray(sigma_half)
+    return (0.5 * (half[1:] + half[:-1])).astype(np.float32)
 
 
 def growth(
@@ -55,6 +60,7 @@ def growth(
 ) -> Float[Array, "column outputs"]:
     """The factor s of every output (column, 2n + 5), one for the four radiative fluxes; `moisture` [kg/kg] is Qs."""
     s = 0.5 + 0.5 * (DRY + saturation_humidity(x, sigma_half)) / (DRY + moisture)
+    s = jnp.where(_middles(sigma_half) < TROPOPAUSE, 1.0, s)
     radiation = jnp.ones((s.shape[0], size(OUTPUTS, s.shape[1]) - 2 * s.shape[1] - 1), s.dtype)
     return jnp.concatenate([s, s, radiation, s[:, -1:]], axis=1)
 

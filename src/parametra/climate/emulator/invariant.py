@@ -3,15 +3,19 @@ r"""What the network sees of a column: the columns as they are, or quantities wh
 "invariant" replaces, element by element and at unchanged length,
 
     T_k  ->  B_k = (h_n - h*_k) / (cp + Lc dqs/dT(T_k))    buoyancy [K] of air lifted from the lowest layer n
-    q_k  ->  q_k / qs(T_k)                                  relative humidity
+    q_k  ->  q_k / qs(T_k)                                  relative humidity, at sigma above 0.18
     LHF  ->  LHF / (Lc qs(T_n))                             evaporation over saturation humidity [kg m-2 s-1]
 
 with h = cp T + g z + Lc q, h* its value at saturation; wind, pressure, insolation and sensible heat flux stay. B_k is by what a
 parcel that does not mix is warmer than the layer, at the lowest layer minus its own distance from saturation. Under uniform
 warming at constant relative humidity T and q leave the range that a network was trained on, these three hardly move.
 
+Further up humidity stays as it is: saturation does not set it there, so q / qs is a thermometer more than a hygrometer, and
+networks that saw it let vapour pile up in the stratosphere and lost the climate that they had been trained on.
+
 Source: Beucler et al. (2024, Science Advances 10, eadj7250), climate-invariant machine learning. Ours differs in the plume, which
-does not entrain, and in the divisor of the latent heat flux: the near-surface saturation deficit of the original can vanish.
+does not entrain, in the divisor of the latent heat flux (the near-surface saturation deficit of the original can vanish), and
+in the layers near the top.
 """
 
 from collections.abc import Mapping
@@ -35,7 +39,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "invariant": MappingProxyType(
             {
                 "air_temperature": "(h_n - h*_k) / (cp + Lc dqs/dT), h = cp T + g z + Lc q, h* with q = qs(T), n the lowest",
-                "specific_humidity": "clip(q / qs(T), 0, 2)",
+                "specific_humidity": "clip(q / qs(T), 0, 2) at sigma >= 0.18, q above",
                 "surface_upward_latent_heat_flux": "LHF / (Lc qs(T_n))",
                 "qs": "saturation over liquid above 0 C, ice below -20 C, linear between; z hydrostatic with virtual temperature",
             }
@@ -43,6 +47,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """Kinds of view, and what each replaces; for the header of a file."""
+TROPOPAUSE = 0.18  # sigma, of layer middles; 180 hPa also bounds the levels that are scored
 MOST_HUMID = 2.0  # relative humidity; noise in the cold stratosphere would otherwise set the scale
 
 
@@ -68,7 +73,7 @@ def invariant(x: Float[Array, "column inputs"], sigma_half: tuple[float, ...]) -
     buoyancy = (lowest - dry - LATENT_HEAT_CONDENSATION * saturated) / (HEAT_CAPACITY + LATENT_HEAT_CONDENSATION * slope)
     scaled = Inputs(
         buoyancy,
-        jnp.clip(humidity / saturated, 0.0, MOST_HUMID),
+        jnp.where(sigma < TROPOPAUSE, humidity, jnp.clip(humidity / saturated, 0.0, MOST_HUMID)),
         inputs.eastward_wind,
         inputs.surface_pressure,
         inputs.insolation,
