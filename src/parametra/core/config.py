@@ -96,9 +96,19 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     meaning = f" It is: {field.description}." if field is not None and field.description else ""
     message = first["msg"].removeprefix("Value error, ")
     found = f", got {_short(first['input'])}" if location and not isinstance(first["input"], dict) else ""
-    return (
-        f"{name}: {message[:1].lower() + message[1:]}{found}.{meaning} Remedy: --set {name}=VALUE with a value that fits.{more}"
-    )
+    return f"{name}: {message[:1].lower() + message[1:]}{found}.{meaning} Remedy: {_remedy(model, first['loc'])}.{more}"
+
+
+def _remedy(model: type[BaseModel], location: Sequence[str | int]) -> str:
+    """What to type: a value that fits; of an entry of a list the whole list; of several values together one of those named."""
+    entry = next((depth for depth, part in enumerate(location) if isinstance(part, int)), None)
+    if entry is not None:
+        name = ".".join(map(str, location[:entry]))
+        return f"--set {name}='[...]' with all its entries, among them one that fits"
+    field = _field(model, location)
+    if field is None or _model_in(field.annotation) is not None:
+        return "--set another value of one of the keys that this names"
+    return f"--set {'.'.join(map(str, location))}=VALUE with a value that fits"
 
 
 def _unknown_key(model: type[BaseModel], location: list[str]) -> str:

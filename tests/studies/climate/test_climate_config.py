@@ -28,10 +28,31 @@ def test_presets_resolve_and_their_stretches_do_not_overlap(preset):
         ("crm.columns=8.5", "crm.columns"),
         ("optics.surface_albedo=nan", "surface_albedo"),
         ("host.truncation=40", "grid"),
+        ("coupled.selections=99", "selections is 99, more than the 4 networks"),
+        ("truth.scoring_days=0.5", "less than the day"),
+        ("truth.selection_days=0.001", "selection_days has 0 steps"),
+        ("networks=[{name='a', emulator={rollout={steps=150}}}]", "selection_days has 144 steps.*a rollout of 150"),
+        ("networks=[{name='a', emulator={dry_levels=20}}]", "there are 20 levels"),
+        ("worlds=[{name='warm', scoring_days=0.01}]", "scored on less than two steps"),
+        ("worlds=[{name='home'}]", "cannot be named home"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(override, words):
     with pytest.raises(UsageError, match=words):
+        STUDY.resolve("mini", [override])
+
+
+@pytest.mark.parametrize(
+    ("override", "remedy"),
+    [
+        ("seed=-1", "--set seed=VALUE with"),
+        ("networks=[{name='a', seeds=0}]", r"--set networks='\[...\]' with all its entries"),
+        ("coupled.selections=99", "--set another value of one of the keys that this names"),
+        ("host.surface=3", "--set another value of one of the keys"),
+    ],
+)
+def test_the_remedy_is_something_that_can_be_typed(override, remedy):
+    with pytest.raises(UsageError, match=remedy):
         STUDY.resolve("mini", [override])
 
 

@@ -72,6 +72,7 @@ def made_up(seeds=12) -> tuple[xr.Dataset, Any]:
     columns = {key: random.normal(size=3 * seeds) for key in predictors.PREDICTORS}
     columns["replay_departure"] = np.where(lost, 3.0, 1.0) + 0.1 * random.normal(size=3 * seeds)
     became = {"days": np.where(lost, 9.0, 720.0), "crashed": lost, "lost": lost, "lost_day": np.where(lost, 9.0, np.nan)}
+    became["kept_long"] = np.where(lost, np.nan, np.arange(3 * seeds) % 4 == 1)
     names = [f"{kind}-{seed}" for kind in kinds for seed in range(seeds)]
     networks = ", ".join(f"{{name='{kind}', seeds={seeds}, long=4}}" for kind in kinds)
     config = STUDY.resolve("smoke", [f"networks=[{networks}]", "lottery={unseen='c', early_days=1.0, replay_days=0.5}"])
@@ -96,12 +97,40 @@ def test_what_tells_is_found_on_the_seen_kinds_and_judged_on_the_unseen(tmp_path
     kept = next(row for name, row in rows.items() if "lottery, c: share that keeps the climate (6 of 12" in name)
     assert kept.value == 0.5
     assert rows["lottery, a: of its first 4, share that lasts 2 days"].value == 1.0
+    assert rows["lottery, a: of its first 4, share that keeps the climate for 2 days"].value == 0.25
+    assert rows["lottery, a: what that share is at least"].target == 0.95
+    assert rows["lottery, c: what that share is at least"].target is None
+    assert "the best stays below 0." in best.source
     folder = RunFolder.open(tmp_path / "run", "climate", "smoke", {})
     lottery._write_csv(Run(folder, config, Progress()), table)
     with (folder.path / lottery.FILE).open() as stream:
         lines = list(csv.DictReader(stream))
     assert [line["network"] for line in lines] == list(table.network.values)
     np.testing.assert_allclose([float(line["replay_departure"]) for line in lines], table.replay_departure.values)
+
+
+@pytest.mark.parametrize("what", ["warmer", "wetter", "moved", "steady"])
+def test_each_measure_tells_the_day_and_the_year(run, what):
+    """A day over and over which from day 100 on is warmer, wetter or rains elsewhere leaves its limits soon, steady never."""
+    base = truth_fields(run, 1.0, 3.5).load().mean("time")
+    days = xr.concat([base] * 200, "time").assign_coords(time=np.arange(200.0) + 0.5)
+    later = xr.where(days.time > 100.0, 1.0, 0.0)
+    if what == "warmer":
+        days = days.assign(air_temperature=days.air_temperature + 1.9 * later)
+    if what == "wetter":
+        days = days.assign(specific_humidity=days.specific_humidity * (1.0 + 0.2 * later))
+    if what == "moved":
+        days = xr.concat(
+            [days.isel(time=slice(0, 100)), days.isel(time=slice(100, 200)).roll(latitude=3, roll_coords=False)], "time"
+        )
+    record = zonal_climate(days.isel(time=slice(0, 100)))
+    lengths = {"candidate_days": 180.0, "keeps_from": 120.0, "days": 200.0}
+    config = run.config.model_copy(update={"coupled": run.config.coupled.model_copy(update=lengths)})
+    became = lottery.outcome(days, record, config)
+    assert became["lost"] == (what != "steady")
+    assert became["kept_long"] == (what == "steady")
+    assert np.isnan(became["lost_day"]) if what == "steady" else 100.0 < became["lost_day"] < 131.0
+    assert np.isnan(lottery.outcome(days.isel(time=slice(0, 190)), record, config)["kept_long"])
 
 
 @pytest.mark.parametrize(

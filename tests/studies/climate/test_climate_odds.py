@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.stats import binom, norm
 
-from parametra.studies.climate.odds import area_under_curve, best_of, cross_validated_risk, risk_of_unseen
+from parametra.studies.climate.odds import (
+    area_under_curve,
+    best_by_chance,
+    best_of,
+    cross_validated_risk,
+    least_share,
+    risk_of_unseen,
+)
 
 
 @given(
@@ -23,14 +31,47 @@ def test_an_area_is_the_share_of_pairs_in_order(lost, kept, endless):
     assert area.low - 1e-12 <= area.value <= area.high + 1e-12
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say():
-    """Normal risks one standard deviation apart: the area is Phi(1 / sqrt 2) = .760."""
-    random = np.random.default_rng(0)
-    lost, hits = np.arange(60) < 30, []
-    for _ in range(60):
-        area = area_under_curve(random.normal(size=60) + lost, lost)
-        hits.append(area.low <= 0.7602 <= area.high)
-    assert np.mean(hits) >= 0.85
+@pytest.mark.parametrize("true", [0.76, 0.9, 0.95])
+@pytest.mark.parametrize(("lost", "kept"), [(3, 5), (3, 17), (5, 55), (20, 20)])
+def test_intervals_hold_the_truth_about_as_often_as_they_say(true, lost, kept):
+    """Normal risks d apart have the area Phi(d / sqrt 2)."""
+    random, apart = np.random.default_rng(0), np.sqrt(2.0) * norm.ppf(true)
+    came, hits = np.arange(lost + kept) < lost, []
+    for _ in range(300):
+        area = area_under_curve(random.normal(size=lost + kept) + apart * came, came)
+        hits.append(area.low <= true <= area.high)
+    assert np.mean(hits) >= 0.9  # 300 draws of .95 stay above .92; resampling had .4 to .8 here
+
+
+def test_an_area_of_one_is_not_certain():
+    area = area_under_curve(np.arange(20.0), np.arange(20) >= 17)
+    assert area.value == area.high == 1.0
+    assert 0.5 < area.low < 0.95
+    assert area_under_curve(-np.arange(20.0), np.arange(20) >= 17).low == 0.0
+
+
+def test_the_best_of_many_looks_good_by_chance():
+    """Against as many draws of outcomes and areas one by one."""
+    random = np.random.default_rng(2)
+    kinds = np.repeat(["a", "b", "few"], [20, 20, 4])
+    lost = np.concatenate([np.arange(20) < 5, np.arange(20) < 9, [True, False, False, False]])
+    risks = random.normal(size=(13, 44))
+    best = []
+    for _ in range(400):
+        dealt = lost.copy()
+        for kind in ("a", "b"):
+            dealt[kinds == kind] = random.permutation(lost[kinds == kind])
+        each = [[area_under_curve(risk[kinds == k], dealt[kinds == k]).value for k in ("a", "b")] for risk in risks]
+        best.append(np.mean(each, axis=1).max())
+    assert best_by_chance(risks, lost, kinds.tolist()) == pytest.approx(np.quantile(best, 0.95), abs=0.025)
+    assert best_by_chance(risks[:1], lost, kinds.tolist()) < best_by_chance(risks, lost, kinds.tolist())
+    assert np.isnan(best_by_chance(risks, np.arange(44) < 1, kinds.tolist()))
+
+
+def test_the_least_share_of_59_of_59():
+    assert least_share(59, 59) >= 0.95 > least_share(58, 58)
+    assert least_share(0, 20) == 0.0
+    assert binom.sf(16, 20, least_share(17, 20)) == pytest.approx(0.05)  # at that share 17 or more of 20 are as rare as that
 
 
 def test_too_few_of_either_say_nothing():

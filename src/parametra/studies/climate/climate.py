@@ -1,5 +1,6 @@
 """Stage climate: the chosen network's climate beside the truth's, the null closures' and every other seed's."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from parametra.core.errors import DataError
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
-from parametra.studies.climate.coupled import controls, coupled_fields, keeps_climate
+from parametra.studies.climate.coupled import controls, coupled_fields, keeps_climate, late_difference
 from parametra.studies.climate.kinds import kinds_table
 from parametra.studies.climate.noise import STOCHASTIC
 from parametra.studies.climate.training import network_names
@@ -40,7 +41,7 @@ def score_climate(run: Run) -> dict[str, Any]:
     others = controls(run.config)
     if run.folder.fields(f"coupled-{STOCHASTIC}").exists():
         others = [STOCHASTIC, *others]
-    runs = {"network": coupled_fields(run, chosen)} | {name: coupled_fields(run, name) for name in others}
+    runs = {label: coupled_fields(run, name) for label, name in [("network", chosen), *zip(others, others, strict=True)]}
     reference, record = zonal_climate(truth), zonal_climate(whole)
     late = (config.days / 2.0, config.days)
     rows = []
@@ -53,15 +54,17 @@ def score_climate(run: Run) -> dict[str, Any]:
     rows += _year_rows({name: coupled_fields(run, name) for name in run.result("coupled")["selected"]}, record, config.days)
     write_fields(run.folder.fields("kinds"), kinds_table(run, record))
     zonal = [record, first, second]
-    zonal += [_late_zonal(fields, late) for fields in runs.values()]
-    labels = ["truth", "truth_first_half", "truth_second_half", *runs]
+    zonal += [_late_zonal(fields, late) for fields in runs.values() if fields is not None]
+    labels = ["truth", "truth_first_half", "truth_second_half", *(label for label, fields in runs.items() if fields is not None)]
     write_fields(
         run.folder.fields("zonal"),
         xr.concat(zonal, "run", join="override", coords="minimal", compat="override").assign_coords(run=labels),
     )
+    assert runs["network"] is not None, "a chosen network that stops ends the study"
     _write_maps(run, truth, runs["network"])
+    every = {name: coupled_fields(run, name) for name in [*network_names(run.config), *others]}
     series = {"truth": daily_series(whole, record)}
-    series |= {name: daily_series(coupled_fields(run, name), record) for name in [*network_names(run.config), *others]}
+    series |= {name: daily_series(fields, record) for name, fields in every.items() if fields is not None}
     write_fields(run.folder.fields("drift"), drift_table(series))
     return {"metrics": rows}
 
@@ -73,7 +76,7 @@ def _late_zonal(fields: xr.Dataset, late: tuple[float, float]) -> xr.Dataset:
 
 
 def _climate_rows(
-    fields: xr.Dataset, reference: xr.Dataset, record: xr.Dataset, late: tuple[float, float], label: str
+    fields: xr.Dataset | None, reference: xr.Dataset, record: xr.Dataset, late: tuple[float, float], label: str
 ) -> list[Metric]:  # fmt: skip
     """The four measures against the scoring stretch, with targets for the network, and against the whole record."""
     targets = {
@@ -85,10 +88,11 @@ def _climate_rows(
     rows = []
     yardsticks = [(record, "all truth after spin-up"), (reference, "the scoring stretch")]
     for against, source in yardsticks if label == "network" else yardsticks[:1]:
+        difference = dict.fromkeys((key for key, _, _ in MEASURES), float("nan"))
         try:
-            difference = late_climate(fields, against, *late)
+            difference |= late_climate(fields, against, *late) if fields is not None else {}
         except DataError:  # a null closure may stop early: that is its score
-            difference = {key: float("nan") for key, _, _ in MEASURES}
+            pass
         for key, words, unit in MEASURES:
             target, better = targets.get(key, (None, "lower")) if label == "network" and against is record else (None, "lower")
             rows.append(
@@ -105,7 +109,7 @@ def _climate_rows(
     return rows
 
 
-def _year_rows(selected: dict[str, xr.Dataset], record: xr.Dataset, days: float) -> list[Metric]:
+def _year_rows(selected: Mapping[str, xr.Dataset | None], record: xr.Dataset, days: float) -> list[Metric]:
     """Of runs of two years or more, the best network of each selection: every year's measures, and the share that is kept."""
     years = int(days // YEAR)
     if years < 2:
@@ -114,6 +118,8 @@ def _year_rows(selected: dict[str, xr.Dataset], record: xr.Dataset, days: float)
     for name, fields in selected.items():
         kept = 0
         for year in range(years):
+            if fields is None:
+                break
             try:
                 difference = late_climate(fields, record, year * YEAR, (year + 1) * YEAR)
             except DataError:  # it stopped before
@@ -137,9 +143,8 @@ def _seed_rows(run: Run, record: xr.Dataset, window: tuple[float, float]) -> lis
         kept = 0
         for seed in range(network.seeds):
             name = f"{network.name}-{seed}"
-            try:
-                difference = late_climate(coupled_fields(run, name), record, *window)
-            except DataError:
+            difference = late_difference(run, name, record, window)
+            if difference is None:
                 continue
             kept += keeps_climate(difference)
             rows.append(
@@ -174,7 +179,7 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return float(centre - half), float(centre + half)
+    return max(float(centre - half), 0.0), min(float(centre + half), 1.0)
 
 
 def _write_maps(run: Run, truth: xr.Dataset, network: xr.Dataset) -> None:

@@ -195,6 +195,9 @@ class ClimateConfig(Config):
                     f"{network.name} learns from {steps} steps, fewer than a rollout of {network.emulator.rollout.steps} needs: "
                     "longer training_days, or a smaller rollout.steps"
                 )
+            self._require_room(network.name, network.emulator)
+        if round(self.truth.scoring_days * self.host.steps_per_day) < self.host.steps_per_day:
+            raise ValueError(f"truth.scoring_days is {self.truth.scoring_days:g}, less than the day whose mean is scored")
         most = 2 * (len(self.host.sigma_half) - 1) + 5
         if self.stochastic.on and self.stochastic.head.modes > most:
             raise ValueError(f"stochastic.head.modes is {self.stochastic.head.modes}, more than the {most} outputs of a network")
@@ -202,6 +205,16 @@ class ClimateConfig(Config):
         if abs(chunk - round(chunk)) > 1e-6 or chunk < 1:
             raise ValueError("truth.chunk_hours is not a multiple of the host's step")
         return self
+
+    def _require_room(self, name: str, emulator: EmulatorConfig) -> None:
+        """What a network needs of the selection stretch and of the levels."""
+        steps, rollout = round(self.truth.selection_days * self.host.steps_per_day), emulator.rollout.steps
+        if steps < max(1, rollout + 1 if rollout else 1):
+            needs = f", a rollout of {rollout}: longer selection_days, or a smaller rollout.steps" if rollout else ""
+            raise ValueError(f"truth.selection_days has {steps} steps, on which {name} cannot be judged{needs}")
+        levels = len(self.host.sigma_half) - 1
+        if emulator.dry_levels >= levels:
+            raise ValueError(f"dry_levels of {name} is {emulator.dry_levels}, and there are {levels} levels")
 
     @model_validator(mode="after")
     def _seated(self) -> "ClimateConfig":
@@ -224,6 +237,8 @@ class ClimateConfig(Config):
         lottery, names = self.lottery, [network.name for network in self.networks]
         if lottery.unseen and (lottery.unseen not in names or len(names) < 2):
             raise ValueError(f"lottery.unseen is {lottery.unseen!r}: it must name one of at least two kinds of networks")
+        if lottery.unseen and round(lottery.replay_days * self.host.steps_per_day) < 1:
+            raise ValueError(f"lottery.replay_days is {lottery.replay_days:g}, less than a step of the host")
         if lottery.unseen and lottery.replay_days > self.truth.selection_days:
             raise ValueError("lottery.replay_days is longer than the selection stretch that is replayed")
         if lottery.unseen and lottery.columns > self.host.longitudes:
@@ -248,6 +263,9 @@ class ClimateConfig(Config):
             rollout = self.recipes.emulator.rollout.steps
             if steps < 2:
                 raise ValueError(f"world {world.name} trains on less than two steps: a network cannot learn from nothing")
+            if round(world.scoring_days * self.host.steps_per_day) < 2:
+                raise ValueError(f"world {world.name} is scored on less than two steps")
+            self._require_room(f"world {world.name}", self.recipes.emulator)
             if rollout and steps < 2 * (rollout + 1):
                 raise ValueError(
                     f"half of the {steps} steps of world {world.name} hold no rollout of {rollout}: longer training_days"

@@ -20,7 +20,7 @@ from parametra.climate.emulator import TimeMean, load_emulator
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.climate.schemes.emulated import EmulatedScheme
 from parametra.core.constants import SECONDS_PER_DAY
-from parametra.core.errors import PhysicalStopError
+from parametra.core.errors import DataError, PhysicalStopError
 from parametra.coupling import Closure
 from parametra.store.fields import open_fields
 from parametra.store.metrics import Metric
@@ -155,9 +155,21 @@ def keeps_climate(difference: dict[str, float]) -> bool:
     )
 
 
-def coupled_fields(run: Run, name: str) -> xr.Dataset:
-    """Daily zonal means of a coupled run."""
-    return open_fields(run.folder.fields(f"coupled-{name}"))
+def coupled_fields(run: Run, name: str) -> xr.Dataset | None:
+    """Daily zonal means of a coupled run; None of one that stopped before its first day was over."""
+    path = run.folder.fields(f"coupled-{name}")
+    return open_fields(path) if path.exists() else None
+
+
+def late_difference(run: Run, name: str, record: xr.Dataset, window: tuple[float, float]) -> dict[str, float] | None:
+    """`late_climate` of a coupled run over `window` [d]; None where it did not last so long."""
+    fields = coupled_fields(run, name)
+    if fields is None:
+        return None
+    try:
+        return late_climate(fields, record, *window)
+    except DataError:
+        return None
 
 
 def years_per_day(step_seconds: float, time_step: float) -> float:

@@ -90,7 +90,8 @@ def _online(run: Run) -> dict[str, xr.Dataset]:
     """Coupled runs that are drawn beside the truth, whole."""
     names = {"network": run.result("coupled")["chosen"]}
     names |= {name: name for name in (STOCHASTIC, CONVENTIONAL) if run.folder.fields(f"coupled-{name}").exists()}
-    return {label: coupled_fields(run, name).load() for label, name in names.items()}
+    online = {label: coupled_fields(run, name) for label, name in names.items()}
+    return {label: fields.load() for label, fields in online.items() if fields is not None}
 
 
 def _late(fields: xr.Dataset, days: float) -> xr.Dataset:

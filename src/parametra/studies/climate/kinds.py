@@ -5,14 +5,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from parametra.climate.diagnostics.drift import late_climate
 from parametra.climate.diagnostics.scoreboard import TARGETS
 from parametra.climate.diagnostics.skill import level_mean
-from parametra.core.errors import DataError
 from parametra.store.fields import open_fields
 from parametra.studies.base import Run
 from parametra.studies.climate.config import ClimateConfig, NetworkConfig
-from parametra.studies.climate.coupled import coupled_fields, keeps_climate
+from parametra.studies.climate.coupled import keeps_climate, late_difference
 
 WORDS = tuple(zip(("heating", "moistening"), TARGETS, strict=True))
 MEASURES = ("mean_temperature", "zonal_temperature_rms", "precipitable_water", "rain_profile_r")
@@ -36,10 +34,7 @@ def kinds_table(run: Run, record: xr.Dataset) -> xr.Dataset:
         for seed in range(network.seeds):
             name = f"{network.name}-{seed}"
             names.append(name)
-            try:
-                found = late_climate(coupled_fields(run, name), record, *window)
-            except DataError:  # it stopped before
-                found = {}
+            found = late_difference(run, name, record, window) or {}
             rows.append(
                 {
                     "kind": network.name,

@@ -42,7 +42,8 @@ def train_networks(run: Run) -> dict[str, Any]:
     data, selection = home_data(run)
     sigma, step = config.host.sigma_half, config.host.time_step
     if not run.folder.network(LINEAR).exists():
-        linear = train_linear(data, EmulatorConfig(), sigma, step)
+        like = EmulatorConfig(dry_levels=config.networks[0].emulator.dry_levels)  # the limits are those of the networks
+        linear = train_linear(data, like, sigma, step)
         save_emulator(run.folder.network(LINEAR), linear, {"study": "climate", "preset": run.folder.preset})
     jobs: dict[str, Callable[[], None]] = {}
     show = Shown(run, "train", sum(network.seeds for network in config.networks if not network.committee_of))
