@@ -55,6 +55,15 @@ def test_a_twin_is_within_chance_and_a_faulty_copy_is_not(table):
     assert_allclose(table.value.sel(run="faulty", score="deviation_tendency_of_air_temperature"), 0.5, rtol=0.15)
 
 
+def test_correlations_are_compared_by_the_roots_of_their_departures(table):
+    """A field twice as far off has a ratio twice as large, by its rms and by its correlation."""
+    for name in ("precipitation_flux_rms", "precipitation_flux_r"):
+        one = table.sel(score=name)
+        departure = np.abs(np.array([float(one.value.sel(run="twin")), float(one.split_half)]) - (name[-1] == "r"))
+        power = 0.5 if name[-1] == "r" else 1.0
+        assert_allclose(float(one.ratio.sel(run="twin")), (departure[0] / departure[1]) ** power, rtol=1e-6)
+
+
 def test_what_a_record_does_not_hold_or_is_too_short_for_is_nan_with_a_reason(table):
     assert np.isnan(table.value.sel(score="wave_spectrum")).all()
     assert str(table.word.sel(score="wave_spectrum").values) == "too short"

@@ -11,6 +11,7 @@ from parametra.studies.climate import STUDY, parts
 from parametra.studies.climate.ceiling import choose_columns
 from parametra.studies.climate.climate import wilson
 from parametra.studies.climate.coupled import climate_score, keeps_climate
+from parametra.studies.climate.diagnostics import spearman_brown
 from parametra.studies.climate.truth import chunk_steps, segment_ends
 
 
@@ -93,3 +94,14 @@ def test_what_a_coupled_run_keeps_is_the_summary_of_its_columns():
         np.testing.assert_allclose(
             online[name].transpose(*summary[name].dims), expected, rtol=2e-4, atol=1e-5 * abs(expected).max()
         )
+
+
+def test_two_records_agree_as_their_halves_foretell():
+    """Signal and noise of one size: halves agree by 1/2, whole records, with half the noise, by 2/3."""
+    random = np.random.default_rng(0)
+    signal = random.normal(size=20000)
+    quarters = signal + random.normal(size=(4, 20000))
+    half = np.corrcoef(quarters[0], quarters[1])[0, 1]
+    whole = np.corrcoef(quarters[:2].mean(0), quarters[2:].mean(0))[0, 1]
+    assert spearman_brown(half) == pytest.approx(whole, abs=0.02)
+    assert spearman_brown(1.0) == 1.0

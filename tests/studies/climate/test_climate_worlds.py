@@ -219,4 +219,11 @@ def test_those_that_saw_the_reference_are_judged_at_home(road, tmp_path):
     assert rows["at home, invariant, coupled: rms of zonal-mean temperature"].value == pytest.approx(0.0, abs=0.05)
     table = home_table(open_fields(folder.fields("response-home")))
     assert [row[1] for row in table.rows] == ["1 of 2", "1 of 2"]
+    labels = ["truth", "plain-0", "plain-1", "invariant-0", "invariant-1"]
+    changes = {"change_mean_temperature": ("run", [4.0, 6.0, 9.0, 3.0, 5.0]), "change_precipitation": ("run", [0.4, *[0.1] * 4])}
+    rows = home.own_changes(xr.Dataset(changes, {"run": labels}), run.config.worlds[0])
+    own = {row.name: row.value for row in rows}
+    of_temperature = ", coupled: change of mean temperature from its own climate at home, over the truth's"
+    assert own[f"over warm, plain{of_temperature}"] == pytest.approx(0.5 * (6.0 + 9.0 - 5.0) / 4.0, rel=1e-2)
+    assert own[f"over warm, invariant{of_temperature}"] == pytest.approx(3.0 / 4.0, rel=1e-2)
     assert AtHome.of(Run(folder, STUDY.resolve("smoke"), Progress())).count == 0

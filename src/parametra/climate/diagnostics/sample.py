@@ -61,7 +61,7 @@ def window_verdict(windows_in_half: int) -> Verdict:
     """Of a spectrum: ten windows in each half of the record; half of that is barely."""
     least = LEAST_WINDOWS
     word: Word = "long enough" if windows_in_half >= least else "barely" if 2 * windows_in_half >= least else "too short"
-    return Verdict(word, f"{windows_in_half} windows in each half of the truth, {least} are needed to claim a wave")
+    return Verdict(word, f"{windows_in_half} independent windows in each half of the truth, {least} are needed for a wave")
 
 
 def trend_verdict(found: Trend, resolution: float | int, unit: str) -> Verdict:

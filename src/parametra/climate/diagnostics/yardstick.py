@@ -5,7 +5,7 @@ go through the same lines.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -46,6 +46,11 @@ class Score:
     perfect: float
     compute: Pair
     judge: Callable[[xr.Dataset], Verdict]
+
+    @property
+    def correlation(self) -> bool:
+        """Whether it is a correlation, whose departure from one goes as the square of a difference."""
+        return self.name.endswith("_r") or self.name == "wave_spectrum"
 
 
 def _field(name: str, which: int, factor: float = 1.0) -> Pair:
@@ -122,7 +127,8 @@ def _waves(recipe: WaveRecipe) -> Score:
 
     def judge(truth: xr.Dataset) -> Verdict:
         days = time_in_days(truth.time)
-        return window_verdict(window_count((days[-1] - days[0] + 1.0) / 2.0, recipe))
+        apart = replace(recipe, advance_days=recipe.window_days)  # windows that share days are not independent
+        return window_verdict(window_count((days[-1] - days[0] + 1.0) / 2.0, apart))
 
     words = "wave spectrum over background, correlation of the log ratio"
     return Score("wave_spectrum", "R5", words, "1", 1.0, compute, judge)
@@ -174,7 +180,8 @@ def yardstick(truth: xr.Dataset, runs: Mapping[str, xr.Dataset], recipe: WaveRec
     Returns:
         value (run, score); split_half (score,), between the halves of the truth; ratio (run, score) of the departures from a
         perfect score, run over split half: about 1 is what chance would do, 2 is a doubtful difference; texts word, why, words,
-        unit, figure (score,).
+        unit, figure (score,). Of correlations the roots of the departures, which unlike these grow with the difference itself
+        and not with its square.
     """
     every = scores(recipe)
     first, second = halves(truth)
@@ -182,7 +189,8 @@ def yardstick(truth: xr.Dataset, runs: Mapping[str, xr.Dataset], recipe: WaveRec
     value = np.array([[_try(score.compute, run, truth) for score in every] for run in runs.values()]).reshape(len(runs), -1)
     perfect = np.array([score.perfect for score in every])
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.abs(value - perfect) / np.abs(split - perfect)
+        power = np.where([score.correlation for score in every], 0.5, 1.0)
+        ratio = (np.abs(value - perfect) / np.abs(split - perfect)) ** power
     verdicts = [_judge(score, truth) for score in every]
     texts = {
         "word": [verdict.word for verdict in verdicts],

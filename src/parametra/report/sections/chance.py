@@ -15,8 +15,10 @@ LEAD = (
 )
 READING = (
     "How to read it. Two halves differ by twice what the whole truth errs by, so chance alone puts a long run of the very same "
-    "climate at about one half, and a run as long as the truth at 0.7. Up to 2 the difference is small beside what this record "
-    "can tell; beyond 2 it is real. The last columns say whether the truth is long enough for the figure at all."
+    "climate at about one half, and a run as long as the truth at 0.7; of correlations the root of the departure is taken. Up to "
+    "2 the difference is small beside what this record can tell. Beyond 2 a field, which averages many numbers, really differs; "
+    "a single number (a latitude, a quantile, a slope), whose halves may agree by luck, gets there by chance in one case of five "
+    "or six. The last columns say whether the truth is long enough for the figure at all."
 )
 
 

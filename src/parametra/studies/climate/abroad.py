@@ -50,7 +50,7 @@ def run_abroad(run: Run) -> dict[str, Any]:
         ]
         found = response(run, there, trials)
         write_fields(run.folder.fields(f"response-{world.name}"), found)
-        rows += response_rows(found, world, config.coupled)
+        rows += [*response_rows(found, world, config.coupled), *home.own_changes(found, world)]
         crashes |= {f"{name} over {world.name}": str(stop) for name, stop in stops.items() if stop is not None}
     return {"crashes": crashes, "metrics": rows}
 

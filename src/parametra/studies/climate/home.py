@@ -19,6 +19,7 @@ from parametra.studies.climate.config import ClimateConfig, Recipe, WorldConfig
 from parametra.studies.climate.coupled import keeps_climate
 from parametra.studies.climate.drive import Drive
 from parametra.studies.climate.recipes import HOME, networks_of
+from parametra.studies.climate.response import CHANGES
 from parametra.studies.climate.truth import last_state, truth_fields
 
 HERE = "home"
@@ -88,8 +89,24 @@ class AtHome:
         write_fields(self.run.folder.fields(f"response-{HERE}"), table)
         return [row for recipe in self.recipes for row in _rows(table.sel(recipe=recipe), recipe, window)]
 
+    def own_changes(self, found: xr.Dataset, world: WorldConfig) -> list[Metric]:
+        """Changes over a warmer sea from each network's own climate at home, over the truth's: the answer less the bias."""
+        if not self.count or not world.warming:
+            return []
+        home, rows = open_fields(self.run.folder.fields(f"response-{HERE}")), []
+        for recipe in (recipe for recipe in self.recipes if recipe in world.recipes):
+            names = [f"{recipe}-{seed}" for seed in range(home.sizes["seed"])]
+            for key, words, _ in CHANGES:
+                own = found[f"change_{key}"].sel(run=names).values - home[key].sel(recipe=recipe).values
+                there = own[np.isfinite(own)]
+                share = float(there.mean()) / float(found[f"change_{key}"].sel(run="truth")) if there.size else float("nan")
+                title = f"over {world.name}, {recipe}, coupled: change of {words} from its own climate at home, over the truth's"
+                source = f"mean of the {there.size} of {len(names)} seeds that ran to the end of both"
+                rows.append(Metric(title, share, "1", None, "inside", "skill", source))
+        return rows
 
-_KEYS = tuple(key for key, _, _ in MEASURES[:4])
+
+_KEYS = (*(key for key, _, _ in MEASURES[:4]), "precipitation")
 
 
 def _rows(one: xr.Dataset, recipe: str, window: tuple[float, float]) -> list[Metric]:
