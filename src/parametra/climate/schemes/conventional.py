@@ -26,7 +26,7 @@ from parametra.core.constants import GRAVITY, LATENT_HEAT_CONDENSATION, LATENT_H
 
 
 class Conventional(eqx.Module):
-    """Simplified Betts-Miller convection, large-scale condensation, boundary-layer diffusion and two-band radiation.
+    """Simplified Betts-Miller convection, large-scale condensation, boundary-layer diffusion and three-band radiation.
 
     Attributes:
         sigma_half: interfaces of the host's layers, 0 at the top to 1.
