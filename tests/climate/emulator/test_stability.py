@@ -13,7 +13,7 @@ from parametra.climate.emulator import Emulator, Inputs, column_dataset, train
 from parametra.climate.emulator.config import RolloutConfig
 from parametra.climate.emulator.linear_response import column_jacobians, energy_growth
 from parametra.climate.emulator.replay import replay
-from parametra.climate.emulator.rollout import windows
+from parametra.climate.emulator.rollout import rollout, windows
 from parametra.climate.emulator.vectors import INPUTS, output_factors, slices
 from parametra.climate.emulator.wave_growth import column_waves, wave_growth
 from parametra.core.constants import EARTH_RADIUS, HEAT_CAPACITY, KAPPA, SECONDS_PER_DAY
@@ -152,6 +152,20 @@ def test_a_column_that_runs_away_is_bounded_and_finite(trained):
     again = replay(relaxing(trained, 400.0 / SECONDS_PER_DAY, 0.0), recorded(relaxing(trained, 0.0, 0.0)))
     assert float(again.departure[-1]) <= 100.0
     assert jax.tree.all(jax.tree.map(lambda a: bool(jnp.isfinite(a).all()), again))
+
+
+def test_a_rollout_makes_no_water_where_there_is_hardly_any(trained, dataset):
+    """One that missed two moistenings and then two dryings of a desert has gathered nothing, though below zero between."""
+    silent, columns = relaxing(trained, 0.0, 0.0), dataset.shape[1] * dataset.shape[2]
+    inputs = np.repeat(dataset.inputs.reshape(dataset.shape[0], columns, -1)[:1], 5, axis=0)
+    inputs[..., slices(INPUTS, LEVELS)["specific_humidity"]] = 1e-6
+    targets = np.zeros((4, columns, dataset.targets.shape[1]), np.float32)
+    missed = 1e-8 * np.array([1.0, 1.0, -1.0, -1.0])
+    targets[..., LEVELS : 2 * LEVELS] = missed[:, None, None] * output_factors(LEVELS)[LEVELS : 2 * LEVELS]
+    _, moist = rollout(silent, jnp.asarray(inputs), jnp.asarray(targets))
+    expected = -TIME_STEP * np.cumsum(missed)[:, None, None]
+    assert expected.min() < -1e-6
+    assert_allclose(moist, np.broadcast_to(expected, moist.shape), atol=1e-9)
 
 
 def test_a_replay_needs_two_steps_and_the_network_s_levels(trained, fields):

@@ -5,7 +5,8 @@ $D_n = x_{n+1} - x_n - \Delta t\,Q_n$ for x = (T, q). A rollout steps $x_{n+1} =
 emulator's Q; wind, pressure, sun and surface fluxes stay as recorded. The recorded scheme in its place gives the record back.
 
 A network that is right for one step at a time may still answer its own small errors wrongly; here they come back to it, as they
-do in a host.
+do in a host. Humidity may fall below zero, which the emulator sees as zero: a floor would make water, as no host does, and teach
+the network to dry layers that hold hardly any.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ from parametra.climate.emulator.growth import growth
 from parametra.climate.emulator.vectors import Inputs, mirror_signs, output_factors
 from parametra.core.errors import DataError
 
-RUNAWAY = 100.0  # K, beyond which no column departs: one that is gone stays there
+RUNAWAY, MOIST = 100.0, 0.1  # K and kg/kg, beyond which no column departs: one that is gone stays there
 
 
 def rollout(
@@ -41,11 +42,12 @@ def rollout(
 
     def one(here: Array, at: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         recorded, others, end = at
-        seen = Inputs.from_vector(jnp.concatenate([here, recorded[:, 2 * n :]], axis=1))
+        humid = jnp.maximum(here[:, n:], 0.0)
+        seen = Inputs.from_vector(jnp.concatenate([here[:, :n], humid, recorded[:, 2 * n :]], axis=1))
         said = emulator.outputs(seen)
         moved = here + step * jnp.concatenate([said.heating, said.moistening], axis=1) + others
         temperature = jnp.clip(moved[:, :n] - end[:, :n], -RUNAWAY, RUNAWAY)
-        humidity = jnp.clip(moved[:, n:], 0.0, 0.1) - end[:, n:]
+        humidity = jnp.clip(moved[:, n:] - end[:, n:], -MOIST, MOIST)
         departed = jnp.concatenate([temperature, humidity], axis=1)
         return end + departed, departed
 
