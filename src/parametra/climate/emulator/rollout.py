@@ -23,6 +23,7 @@ from parametra.climate.emulator.growth import growth
 from parametra.climate.emulator.vectors import Inputs, mirror_signs, output_factors
 from parametra.core.errors import DataError
 
+FLOOR, TINY = 0.01, 1e-12  # of the mean variance; and where nothing varies at all
 RUNAWAY, MOIST = 100.0, 0.1  # K and kg/kg, beyond which no column departs: one that is gone stays there
 
 
@@ -58,10 +59,12 @@ def rollout(
 
 @dataclasses.dataclass(frozen=True)
 class RolloutLoss:
-    """Mean squared error of one step plus that of what columns have gathered after k steps, over k.
+    """Error of one step plus that of what columns have gathered after k steps, over k; both mean squares.
 
     A departure is counted in the network's units of a tendency over one step, so that independent errors of single steps would
-    make both terms alike. Two equal losses share one compilation.
+    make both terms alike. Half of the error of one step is counted as it is, half over the variance of each output in the batch
+    (times their mean), so that levels of little vapour, which weigh nothing in the first half, are not given up for the others.
+    Two equal losses share one compilation.
 
     Attributes:
         weight: of the second term.
@@ -82,12 +85,20 @@ class RolloutLoss:
         seen, wanted = inputs[:-1].reshape(steps * columns, -1), targets.reshape(steps * columns, -1)
         if moisture is not None:  # an error counts as in the training on single steps
             wanted = wanted / growth(seen, moisture, emulator.sigma_half)
-        single = jnp.mean(jnp.square(emulator.network(emulator.features(Inputs.from_vector(seen))) - wanted))
+        error = jnp.square(emulator.network(emulator.features(Inputs.from_vector(seen))) - wanted)
+        single = jnp.mean(error * (0.5 + 0.5 * _over_variance(wanted)))
         warm, moist = rollout(emulator, inputs, targets)
         factors = jnp.asarray(output_factors(n) / emulator.time_step, jnp.float32)
         gathered = jnp.concatenate([warm * factors[:n], moist * factors[n : 2 * n]], axis=2)
         age = jnp.arange(1, steps + 1, dtype=gathered.dtype)[:, None, None]
         return single + self.weight * jnp.mean(jnp.square(gathered) / age)
+
+
+def _over_variance(wanted: Float[Array, "sample outputs"]) -> Float[Array, " outputs"]:
+    """Mean variance of the outputs over the variance of each, at most 1 / `FLOOR`."""
+    variance = jnp.var(wanted, axis=0)
+    mean = jnp.mean(variance)
+    return (mean + TINY) / (variance + FLOOR * mean + TINY)
 
 
 def windows(
