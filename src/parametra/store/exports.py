@@ -30,7 +30,8 @@ def export_stablehlo(function: Function, inputs: int, outputs: int, path: Path) 
     """
     (batch,) = export.symbolic_shape("batch")
     shape = jax.ShapeDtypeStruct((batch, inputs), jnp.float32)
-    exported = export.export(jax.jit(function), platforms=("cpu", "cuda"))(shape)
+    # a method of a module with arrays has no hash, which jit asks for
+    exported = export.export(jax.jit(lambda x: function(x)), platforms=("cpu", "cuda"))(shape)
     _check_outputs(exported.out_avals, outputs)
     blob = exported.serialize(vjp_order=1)
     with atomic_path(path) as temporary:

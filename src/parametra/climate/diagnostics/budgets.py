@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from scipy.stats import t
 
 from parametra.climate.diagnostics.blocks import time_blocks
 from parametra.climate.diagnostics.geometry import area_mean, column_integral, time_in_days
@@ -229,12 +230,13 @@ def _budget(name: str, unit: str, scale: float, fields: xr.Dataset, steps: Calla
 
 
 def _term(name: str, series: np.ndarray, days: np.ndarray) -> Term:
-    """Mean over steps and t-like interval of whole-day means."""
+    """Mean over steps and Student's interval of whole-day means, taken as independent."""
     day = np.floor(days - days[0] + 1e-9).astype(int)
     sums, counts = np.bincount(day, series), np.bincount(day)
     daily = sums[counts > 0] / counts[counts > 0]
     mean = float(series.mean())
-    half = 1.96 * float(daily.std(ddof=1)) / np.sqrt(daily.size) if daily.size >= 3 else float("nan")
+    few = daily.size < 3
+    half = float("nan") if few else float(t.ppf(0.975, daily.size - 1)) * float(daily.std(ddof=1)) / np.sqrt(daily.size)
     return Term(name, mean, mean - half, mean + half)
 
 

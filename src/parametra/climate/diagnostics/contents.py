@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from scipy.stats import t
 
 from parametra.climate.diagnostics.geometry import area_mean, column_integral, time_in_days
 from parametra.core.constants import HEAT_CAPACITY, LATENT_HEAT_CONDENSATION, SECONDS_PER_DAY
@@ -54,16 +55,16 @@ def trend(series: xr.DataArray) -> Trend:
     days, values = time_in_days(series.time), series.values.astype(np.float64)
     if days.size < 3 or not np.isfinite(values).all():
         return Trend(float("nan"), float("nan"), float("nan"), 0.0)
-    t = days - days.mean()
-    slope = float(np.sum(t * values) / np.sum(t * t))
-    rest = values - values.mean() - slope * t
+    since = days - days.mean()
+    slope = float(np.sum(since * values) / np.sum(since * since))
+    rest = values - values.mean() - slope * since
     scale = float(np.sum(rest * rest))
     memory = float(np.clip(np.sum(rest[1:] * rest[:-1]) / scale, 0.0, 0.9999)) if scale > 0 else 0.0
     independent = days.size * (1.0 - memory) / (1.0 + memory)
     if independent < 10:
         return Trend(slope, float("nan"), float("nan"), independent)
-    error = float(np.sqrt(scale / (independent - 2.0) / np.sum(t * t)))
-    return Trend(slope, slope - 1.96 * error, slope + 1.96 * error, independent)
+    half = float(t.ppf(0.975, independent - 2.0) * np.sqrt(scale / (independent - 2.0) / np.sum(since * since)))
+    return Trend(slope, slope - half, slope + half, independent)
 
 
 def energy_drift(dataset: xr.Dataset) -> Trend:

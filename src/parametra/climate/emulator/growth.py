@@ -60,7 +60,8 @@ def growth(
 ) -> Float[Array, "column outputs"]:
     """The factor s of every output (column, 2n + 5), one for the four radiative fluxes; `moisture` [kg/kg] is Qs."""
     s = 0.5 + 0.5 * (DRY + saturation_humidity(x, sigma_half)) / (DRY + moisture)
-    s = jnp.where(_middles(sigma_half) < TROPOPAUSE, 1.0, s)
+    below = (_middles(sigma_half) >= TROPOPAUSE).astype(np.float32)
+    s = s * below + (1.0 - below)
     radiation = jnp.ones((s.shape[0], size(OUTPUTS, s.shape[1]) - 2 * s.shape[1] - 1), s.dtype)
     return jnp.concatenate([s, s, radiation, s[:, -1:]], axis=1)
 

@@ -67,13 +67,14 @@ def invariant(x: Float[Array, "column inputs"], sigma_half: tuple[float, ...]) -
     inputs, half = Inputs.from_vector(x), np.asarray(sigma_half)
     temperature, humidity = inputs.temperature, inputs.specific_humidity
     sigma = (0.5 * (half[1:] + half[:-1])).astype(np.float32)
+    below = (sigma >= TROPOPAUSE).astype(np.float32)  # a factor and no selection: exported programs have no masks
     saturated, slope = saturation(temperature, inputs.surface_pressure[:, None] * sigma)
     dry = HEAT_CAPACITY * temperature + GRAVITY * heights(sigma_half, temperature, humidity)
     lowest = dry[:, -1:] + LATENT_HEAT_CONDENSATION * humidity[:, -1:]
     buoyancy = (lowest - dry - LATENT_HEAT_CONDENSATION * saturated) / (HEAT_CAPACITY + LATENT_HEAT_CONDENSATION * slope)
     scaled = Inputs(
         buoyancy,
-        jnp.where(sigma < TROPOPAUSE, humidity, jnp.clip(humidity / saturated, 0.0, MOST_HUMID)),
+        humidity * (1.0 - below) + jnp.clip(humidity / saturated, 0.0, MOST_HUMID) * below,
         inputs.eastward_wind,
         inputs.surface_pressure,
         inputs.insolation,
