@@ -37,10 +37,10 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(true, lost, kept):
     """Normal risks d apart have the area Phi(d / sqrt 2)."""
     random, apart = np.random.default_rng(0), np.sqrt(2.0) * norm.ppf(true)
     came, hits = np.arange(lost + kept) < lost, []
-    for _ in range(300):
+    for _ in range(200):
         area = area_under_curve(random.normal(size=lost + kept) + apart * came, came)
         hits.append(area.low <= true <= area.high)
-    assert np.mean(hits) >= 0.9  # 300 draws of .95 stay above .92; resampling had .4 to .8 here
+    assert np.mean(hits) >= 0.9  # 200 draws of .95 stay above .92; resampling had .4 to .8 here
 
 
 def test_an_area_of_one_is_not_certain():
@@ -55,15 +55,15 @@ def test_the_best_of_many_looks_good_by_chance():
     random = np.random.default_rng(2)
     kinds = np.repeat(["a", "b", "few"], [20, 20, 4])
     lost = np.concatenate([np.arange(20) < 5, np.arange(20) < 9, [True, False, False, False]])
-    risks = random.normal(size=(13, 44))
+    risks = random.normal(size=(5, 44))
     best = []
-    for _ in range(400):
+    for _ in range(200):
         dealt = lost.copy()
         for kind in ("a", "b"):
             dealt[kinds == kind] = random.permutation(lost[kinds == kind])
         each = [[area_under_curve(risk[kinds == k], dealt[kinds == k]).value for k in ("a", "b")] for risk in risks]
         best.append(np.mean(each, axis=1).max())
-    assert best_by_chance(risks, lost, kinds.tolist()) == pytest.approx(np.quantile(best, 0.95), abs=0.025)
+    assert best_by_chance(risks, lost, kinds.tolist()) == pytest.approx(np.quantile(best, 0.95), abs=0.03)
     assert best_by_chance(risks[:1], lost, kinds.tolist()) < best_by_chance(risks, lost, kinds.tolist())
     assert np.isnan(best_by_chance(risks, np.arange(44) < 1, kinds.tolist()))
 

@@ -194,7 +194,7 @@ def _area_rows(table: xr.Dataset, config: ClimateConfig) -> list[Metric]:
         middle = areas.sel(of=seen, bound="value").mean("of", skipna=True)
         best, value = best_of([(key, float(middle.sel(predictor=key))) for key in members])
         risks = np.stack([table[key].values[of_seen] * PREDICTORS[key].sign for key in members])
-        chance = best_by_chance(risks, table.lost.values[of_seen], table.kind.values[of_seen])
+        chance = best_by_chance(risks, table.lost.values[of_seen], table.kind.values[of_seen].tolist())
         told = [kind for kind in seen if np.isfinite(areas.sel(of=kind, bound="value", predictor=list(members))).any()]
         of_chance = f"of as many numbers without meaning the best stays below {chance:.2f} 95 % of the time; " if told else ""
         rows.append(
