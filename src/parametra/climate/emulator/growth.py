@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 
 from parametra.climate.crm.microphysics import saturation
 from parametra.climate.emulator.blocks import blocks
-from parametra.climate.emulator.invariant import TROPOPAUSE
+from parametra.climate.emulator.invariant import below_tropopause, middles
 from parametra.climate.emulator.vectors import OUTPUTS, Inputs, size
 from parametra.core.errors import UsageError
 
@@ -47,12 +47,7 @@ def require_kind(kind: str) -> None:
 def saturation_humidity(x: Float[Array, "column inputs"], sigma_half: tuple[float, ...]) -> Float[Array, "column level"]:
     """Saturation humidity [kg/kg] of every level of input vectors (column, 3n + 4), SI."""
     inputs = Inputs.from_vector(x)
-    return saturation(inputs.temperature, inputs.surface_pressure[:, None] * _middles(sigma_half))[0]
-
-
-def _middles(sigma_half: tuple[float, ...]) -> np.ndarray:
-    half = np.asarray(sigma_half)
-    return (0.5 * (half[1:] + half[:-1])).astype(np.float32)
+    return saturation(inputs.temperature, inputs.surface_pressure[:, None] * middles(sigma_half))[0]
 
 
 def growth(
@@ -60,7 +55,7 @@ def growth(
 ) -> Float[Array, "column outputs"]:
     """The factor s of every output (column, 2n + 5), one for the four radiative fluxes; `moisture` [kg/kg] is Qs."""
     s = 0.5 + 0.5 * (DRY + saturation_humidity(x, sigma_half)) / (DRY + moisture)
-    below = (_middles(sigma_half) >= TROPOPAUSE).astype(np.float32)
+    below = below_tropopause(sigma_half)
     s = s * below + (1.0 - below)
     radiation = jnp.ones((s.shape[0], size(OUTPUTS, s.shape[1]) - 2 * s.shape[1] - 1), s.dtype)
     return jnp.concatenate([s, s, radiation, s[:, -1:]], axis=1)

@@ -57,6 +57,17 @@ def require_view(kind: str) -> None:
         raise UsageError(f"Unknown view of the inputs {kind!r}. Known: {', '.join(VIEWS)}.")
 
 
+def middles(sigma_half: tuple[float, ...]) -> Float[np.ndarray, " level"]:
+    """Sigma in the middle of each layer, float32."""
+    half = np.asarray(sigma_half)
+    return (0.5 * (half[1:] + half[:-1])).astype(np.float32)
+
+
+def below_tropopause(sigma_half: tuple[float, ...]) -> Float[np.ndarray, " level"]:
+    """1 in the layers from `TROPOPAUSE` down, 0 above: a factor and no selection, since exported programs have no masks."""
+    return (middles(sigma_half) >= TROPOPAUSE).astype(np.float32)
+
+
 def view(kind: str, x: Float[Array, "column inputs"], sigma_half: tuple[float, ...]) -> Float[Array, "column inputs"]:
     """Input vectors (column, 3n + 4), SI, as the network sees them; humidity in `x` is not negative."""
     return invariant(x, sigma_half) if kind == "invariant" else x
@@ -64,10 +75,8 @@ def view(kind: str, x: Float[Array, "column inputs"], sigma_half: tuple[float, .
 
 def invariant(x: Float[Array, "column inputs"], sigma_half: tuple[float, ...]) -> Float[Array, "column inputs"]:
     """The climate-invariant view of input vectors, (column, 3n + 4)."""
-    inputs, half = Inputs.from_vector(x), np.asarray(sigma_half)
+    inputs, sigma, below = Inputs.from_vector(x), middles(sigma_half), below_tropopause(sigma_half)
     temperature, humidity = inputs.temperature, inputs.specific_humidity
-    sigma = (0.5 * (half[1:] + half[:-1])).astype(np.float32)
-    below = (sigma >= TROPOPAUSE).astype(np.float32)  # a factor and no selection: exported programs have no masks
     saturated, slope = saturation(temperature, inputs.surface_pressure[:, None] * sigma)
     dry = HEAT_CAPACITY * temperature + GRAVITY * heights(sigma_half, temperature, humidity)
     lowest = dry[:, -1:] + LATENT_HEAT_CONDENSATION * humidity[:, -1:]

@@ -23,6 +23,7 @@ from parametra.studies.climate.response import CHANGES
 from parametra.studies.climate.truth import last_state, truth_fields
 
 HERE = "home"
+_KEYS = (*(key for key, _, _ in MEASURES[:4]), "precipitation")
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,6 @@ class AtHome:
                 source = f"mean of the {there.size} of {len(names)} seeds that ran to the end of both"
                 rows.append(Metric(title, share, "1", None, "inside", "skill", source))
         return rows
-
-
-_KEYS = (*(key for key, _, _ in MEASURES[:4]), "precipitation")
 
 
 def _rows(one: xr.Dataset, recipe: str, window: tuple[float, float]) -> list[Metric]:
