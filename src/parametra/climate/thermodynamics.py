@@ -4,6 +4,7 @@ Source: saturation vapour pressure after Bolton (1980, Mon. Wea. Rev. 108, eq. 1
 & Eskridge (1996, J. Appl. Meteor. 35) over ice. Every part of the model, host, CRM and network inputs, uses these two.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -33,12 +34,14 @@ def saturation_specific_humidity(vapour_pressure: Float[Array, "..."], pressure:
 def heights(
     sigma_half: tuple[float, ...], temperature: Float[Array, "column level"], vapour: Float[Array, "column level"]
 ) -> Float[Array, "column level"]:
-    """Hydrostatic heights of the layer centres above the surface [m], level 0 at the top."""
+    """Hydrostatic heights of the layer centres above the surface [m], level 0 at the top.
+
+    One product with a matrix of layers: XLA's cumulative sum is five times slower on a CPU.
+    """
     half = np.asarray(sigma_half, float)
     centre = 0.5 * (half[1:] + half[:-1])
-    whole = np.log(half[1:] / np.maximum(half[:-1], 1e-6))
-    whole[0] = 0.0  # nothing lies above the top layer
-    virtual = temperature * (1.0 + 0.608 * vapour) * np.float32(GAS_CONSTANT / GRAVITY)
-    thickness = virtual * whole.astype(np.float32)
-    below = jnp.cumsum(thickness[:, ::-1], axis=1)[:, ::-1] - thickness
-    return below + virtual * np.log(half[1:] / centre).astype(np.float32)
+    whole = np.log(half[1:] / np.maximum(half[:-1], 1e-6))  # of the top layer nothing is asked
+    above = np.tril(np.broadcast_to(whole[:, None], (whole.size, whole.size)), -1)  # whole layers that lie below a centre
+    parts = (above + np.diag(np.log(half[1:] / centre))) * (GAS_CONSTANT / GRAVITY)
+    virtual = temperature * (1.0 + 0.608 * vapour)
+    return jnp.matmul(virtual, parts.astype(temperature.dtype), precision=jax.lax.Precision.HIGHEST)

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from parametra.climate.columns import ColumnFluxes, ColumnForcing, ColumnState, ColumnTendency
 from parametra.climate.emulator.conservation import conserve
-from parametra.climate.emulator.growth import growth
+from parametra.climate.emulator.growth import grown
 from parametra.climate.emulator.invariant import require_view, view
 from parametra.climate.emulator.limits import Limits
 from parametra.climate.emulator.scaling import InputScaling
@@ -85,7 +85,7 @@ class Emulator(eqx.Module):
 
     def grown(self, inputs: Inputs, y: Float[Array, "column outputs"]) -> Float[Array, "column outputs"]:
         """The network's words as they are for these columns, in its units."""
-        return y if self.moisture is None else y * growth(inputs.vector(), self.moisture, self.sigma_half)
+        return y if self.moisture is None else grown(y, inputs.vector(), self.moisture, self.sigma_half)
 
     def features(self, inputs: Inputs) -> Float[Array, "column inputs"]:
         """What the network sees of these columns, dimensionless."""
