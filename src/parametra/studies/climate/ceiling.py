@@ -70,10 +70,14 @@ def take_columns(tree: Any, columns: Any) -> Any:
 def choose_columns(shape: tuple[int, int], count: int, turn: int) -> np.ndarray:
     """`count` columns spread evenly over latitudes and longitudes, other longitudes at every `turn`."""
     latitudes, longitudes = shape
-    each = max(count // latitudes, 1)
-    rows = np.unique(np.round(np.linspace(0, latitudes - 1, min(count, latitudes))).astype(int))
-    chosen = [row * longitudes + (np.arange(each) * longitudes // each + turn * 5 + row) % longitudes for row in rows]
-    return np.concatenate(chosen)[:count]
+    rows = np.round(np.linspace(0, latitudes - 1, min(count, latitudes))).astype(int)
+    shares = np.diff(np.round(np.linspace(0, count, len(rows) + 1)).astype(int))
+    return np.concatenate(
+        [
+            row * longitudes + (np.arange(each) * longitudes // each + turn * 5 + row) % longitudes
+            for row, each in zip(rows, shares, strict=True)
+        ]
+    )
 
 
 class _Trajectory:
