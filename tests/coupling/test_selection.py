@@ -97,3 +97,14 @@ def test_selection_on_lorenz96_finds_the_closure_that_keeps_the_climate(lorenz, 
     assert ranked[-1].stop is not None
     assert ranked[-1].stop.name == "x"
     assert jax.tree.structure(fitted) == jax.tree.structure(candidates["no closure"])  # so all four ran one program
+
+
+def test_what_has_not_begun_does_not_begin_after_an_error():
+    begun = []
+
+    def later():
+        begun.append(1)
+
+    with pytest.raises(ZeroDivisionError):
+        run_many({"bug": lambda: 1 // 0} | {str(number): later for number in range(1000)}, threads=1)
+    assert len(begun) < 1000

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from parametra.report.reader import RunReader
+from parametra.report.sections.drift import section as drift_section
 from parametra.report.sections.lottery import section
 from parametra.store.fields import write_fields
 from parametra.store.runfolder import RunFolder
@@ -38,6 +39,7 @@ def table() -> xr.Dataset:
             "of": ["a", "unseen"],
             "bound": ["value", "low", "high"],
         },
+        {"unseen": "unseen"},
     )
 
 
@@ -53,3 +55,29 @@ def test_it_counts_and_says_what_it_cannot(folder):
     assert areas.rows[0] == ("rms departure [K]", "0.75 (0.65 to 0.85)", "–")
     assert "unseen: fewer than three" in note.text
     assert all("<svg" in figure.svg for figure in panels.figures)
+
+
+def test_the_unseen_kind_may_stand_anywhere(folder):
+    other = table()
+    areas = other.area_lost.copy()
+    areas.loc[{"of": "unseen"}] = areas.sel(of="a").values
+    write_fields(folder.fields("lottery"), other.assign(area_lost=areas).isel(of=[1, 0]))
+    made: Any = section(RunReader(folder.path))
+    assert [row[0] for row in made.parts[1].rows] == ["unseen", "a"]
+
+
+def test_a_page_of_many_networks_draws_a_dozen(folder):
+    names = [f"{kind}-{seed}" for kind in ("plain", "unseen") for seed in range(80)]
+    drift = xr.Dataset(
+        {"mean_temperature": (("run", "day"), np.full((161, 5), 250.0))}, {"run": ["truth", *names], "day": np.arange(1.0, 6.0)}
+    )
+    write_fields(folder.fields("drift"), drift)
+    folder.log("selected", network="plain-70")
+    reader = RunReader(folder.path)
+    shown, left_out = reader.drawn("drift", "run")
+    assert shown is not None
+    assert {"truth", "plain-70", "plain-0", "unseen-0"} <= set(shown.run.values.tolist())
+    assert shown.sizes["run"] == 13
+    assert "148 more networks" in left_out
+    assert len(set(reader.palette.colours)) == 13
+    assert any("148 more" in getattr(part, "text", "") for part in drift_section(reader).parts)  # pyright: ignore

@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from parametra.core.errors import DataError
-from parametra.report.figures.palette import Palette
+from parametra.report.figures.palette import Palette, few
 from parametra.store.fields import open_fields
 from parametra.store.metrics import Metric
 from parametra.store.runfolder import RunFolder
@@ -73,6 +73,18 @@ class RunReader:
             self._fields[name] = self._load(name)
         return self._fields[name]
 
+    def drawn(self, name: str, coordinate: str) -> tuple[xr.Dataset | None, str]:
+        """fields/NAME.zarr with no more networks along `coordinate` than figures hold, and a sentence if some are left out."""
+        data = self.fields(name)
+        if data is None:
+            return None, ""
+        names = [str(value) for value in data[coordinate].values]
+        kept = few(names, self.selected)
+        if len(kept) == len(names):
+            return data, ""
+        left = len(names) - len(kept)
+        return data.sel({coordinate: kept}), f"{left} more networks are not drawn; they are in fields/{name}.zarr."
+
     def why_missing(self, name: str) -> str:
         """Why `fields(name)` is None, in a sentence."""
         if self.folder.fields(name).exists():
@@ -126,7 +138,7 @@ class RunReader:
         for store, coordinate in (("zonal", "run"), ("drift", "run"), ("skill", "model"), ("maps", "run")):
             dataset = self.fields(store)
             if dataset is not None and coordinate in dataset.coords:
-                names += [str(name) for name in dataset[coordinate].values]
+                names += few([str(name) for name in dataset[coordinate].values], self.selected)
         return Palette.of(names, self.selected)
 
     @cached_property

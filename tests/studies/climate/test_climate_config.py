@@ -6,7 +6,7 @@ from parametra.core.errors import UsageError
 from parametra.studies.climate import STUDY
 
 
-@pytest.mark.parametrize("preset", ["smoke", "mini", "warming", "laptop", "desk", "t42"])
+@pytest.mark.parametrize("preset", STUDY.presets())
 def test_presets_resolve_and_their_stretches_do_not_overlap(preset):
     truth = STUDY.resolve(preset).truth  # pyright: ignore[reportAttributeAccessIssue]
     assert truth.spin_up_days < truth.selection_start < truth.scoring_start < truth.days

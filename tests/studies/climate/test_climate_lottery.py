@@ -1,6 +1,7 @@
 """The lottery on a finished run of smoke: every number of every network, what became of a run, and the table that is kept."""
 
 import csv
+import shutil
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,14 @@ import xarray as xr
 
 from parametra.climate.diagnostics.means import zonal_climate
 from parametra.climate.emulator import load_emulator
-from parametra.core.errors import UsageError
+from parametra.core.errors import PhysicalStopError, UsageError
 from parametra.core.progress import Progress
-from parametra.store.fields import open_fields
+from parametra.report.reader import RunReader
+from parametra.report.sections.lottery import section
+from parametra.store.fields import open_fields, write_fields
 from parametra.store.runfolder import RunFolder
 from parametra.studies.base import Run
-from parametra.studies.climate import STUDY, lottery, predictors
+from parametra.studies.climate import STUDY, coupled, lottery, predictors
 from parametra.studies.climate.truth import truth_fields
 
 SET = [
@@ -64,6 +67,57 @@ def test_a_run_without_a_whole_day_is_as_bad_as_can_be(run, record):
     assert not lottery.outcome(fields, record, run.config)["crashed"]
 
 
+def test_the_whole_stage_and_its_page(run, tmp_path):
+    """Two kinds, the second of the same networks: the stage runs, and the page shows what it kept."""
+    shutil.copytree(run.folder.path, tmp_path / "run")
+    folder = RunFolder.read(tmp_path / "run")
+    others = [name.replace("2x32", "other") for name in NAMES]
+    for name, other in zip(NAMES, others, strict=True):
+        shutil.copy(folder.network(name), folder.network(other))
+        shutil.copytree(folder.fields(f"coupled-{name}"), folder.fields(f"coupled-{other}"))
+    board = open_fields(folder.fields("skill")).load()
+    more = board.sel(model=NAMES).assign_coords(model=others)
+    write_fields(folder.fields("skill"), xr.concat([board, more], "model", data_vars="minimal"))
+    config = STUDY.resolve(
+        "smoke", [change.replace("'never', seeds=1", "'other', seeds=2").replace("never", "other") for change in SET]
+    )
+    metrics = lottery.run_lottery(Run(folder, config, Progress()))["metrics"]
+    assert sum("share that keeps the climate (" in row.name for row in metrics) == 2
+    table = open_fields(folder.fields("lottery")).load()
+    assert list(table.network.values) == [*NAMES, *others]
+    for key in predictors.BEFORE:  # the same networks, told twice
+        np.testing.assert_array_equal(table[key].values[:2], table[key].values[2:])
+    made: Any = section(RunReader(folder.path))
+    assert made.parts[1].rows[1][0] == "other (unseen)"
+
+
+def test_a_lottery_goes_on_with_the_next_network_that_lasts(run, monkeypatch, tmp_path):
+    """The best network stops after its trial: a lottery takes the second best, another study ends there."""
+    stop = PhysicalStopError("air_temperature", 200.0, 0, 0, 400.0, (100.0, 350.0))
+
+    class Runs:
+        def __init__(self, *_):
+            pass
+
+        def run_all(self, lengths):
+            return {name: stop if name == NAMES[0] and days > 2.0 else None for name, days in lengths.items()}
+
+    monkeypatch.setattr(coupled, "_Stage", Runs)
+    monkeypatch.setattr(coupled, "selection_score", lambda run, name: float(name[-1]))
+    settings = ["networks=[{name='2x32', seeds=2}, {name='never', seeds=1}]", "coupled.days=360.0"]
+    for change in ([], [SET[1]]):
+        config = STUDY.resolve("smoke", [*settings, *change])
+        here = Run(RunFolder.open(tmp_path / f"run{len(change)}", "climate", "smoke", {}), config, Progress())
+        if not change:
+            with pytest.raises(PhysicalStopError, match="air_temperature|400"):
+                coupled.run_coupled(here)
+            continue
+        found = coupled.run_coupled(here)
+        assert found["chosen"] == NAMES[1]
+        assert found["stops"][NAMES[0]] is not None
+        assert RunReader(here.folder.path).selected == NAMES[1]
+
+
 def made_up(seeds=12) -> tuple[xr.Dataset, Any]:
     """A table of three kinds in which one number tells who is lost."""
     random = np.random.default_rng(3)
@@ -75,7 +129,9 @@ def made_up(seeds=12) -> tuple[xr.Dataset, Any]:
     became["kept_long"] = np.where(lost, np.nan, np.arange(3 * seeds) % 4 == 1)
     names = [f"{kind}-{seed}" for kind in kinds for seed in range(seeds)]
     networks = ", ".join(f"{{name='{kind}', seeds={seeds}, long=4}}" for kind in kinds)
-    config = STUDY.resolve("smoke", [f"networks=[{networks}]", "lottery={unseen='c', early_days=1.0, replay_days=0.5}"])
+    config = STUDY.resolve(
+        "smoke", [f"networks=[{networks}]", "lottery={unseen='c', early_days=1.0, replay_days=0.5}", "coupled.days=360"]
+    )
     table = xr.Dataset(
         {key: ("network", values) for key, values in (became | columns).items()},
         {"network": names, "kind": ("network", np.repeat(kinds, seeds))},
@@ -96,8 +152,8 @@ def test_what_tells_is_found_on_the_seen_kinds_and_judged_on_the_unseen(tmp_path
     assert best.passed
     kept = next(row for name, row in rows.items() if "lottery, c: share that keeps the climate (6 of 12" in name)
     assert kept.value == 0.5
-    assert rows["lottery, a: of its first 4, share that lasts 2 days"].value == 1.0
-    assert rows["lottery, a: of its first 4, share that keeps the climate for 2 days"].value == 0.25
+    assert rows["lottery, a: of its first 4, share that lasts 360 days"].value == 0.5
+    assert rows["lottery, a: of its first 4, share that keeps the climate for 360 days"].value == 0.25
     assert rows["lottery, a: what that share is at least"].target == 0.95
     assert rows["lottery, c: what that share is at least"].target is None
     assert "the best stays below 0." in best.source
@@ -140,6 +196,8 @@ def test_each_measure_tells_the_day_and_the_year(run, what):
         ("lottery.replay_days=9.0", "longer than the selection stretch"),
         ("lottery.columns=99", "more than the columns of a latitude"),
         ("lottery.early_days=2.0", "must end by coupled.keeps_from"),
+        ("lottery.early_days=1.5", "by whole days"),
+        ("lottery.replay_days=0.021", "less than two steps"),
     ],
 )
 def test_a_lottery_that_cannot_be_is_refused(change, match):

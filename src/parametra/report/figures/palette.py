@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import cycle, zip_longest
 from typing import Any
 
 # Okabe & Ito (2008): told apart under all three common colour deficiencies
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#1b1b1f", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7"
 GREY = "#8a8d93"
+MOST = 12  # networks in one figure
 NETWORKS = (BLUE, VERMILION, GREEN, SKY, "#7a4fb5", "#a8641a", "#2b2f77", "#b8b12c")
 FIXED = {
     "linear": ORANGE,
@@ -43,7 +45,7 @@ class Palette:
         """Colours for these names: truth black, known baselines their own, the selected network first, others in order."""
         first = [name for name in ("network", selected) if name is not None]
         colours: dict[str, str] = {}
-        free = iter(NETWORKS[1:] * 8)
+        free = cycle(NETWORKS[1:])
         for name in dict.fromkeys(names):
             if not is_network(name):
                 colours[name] = BLACK if name.startswith("truth") else FIXED[_plain(name)]
@@ -75,6 +77,24 @@ class Palette:
 def is_network(name: str) -> bool:
     """Whether a run or model is a network, that is neither the truth nor a baseline."""
     return not name.startswith("truth") and _plain(name) not in FIXED
+
+
+def few(names: Iterable[str], selected: str | None = None) -> list[str]:
+    """The names that a figure can hold: all that are no networks, and of too many networks the first of each kind, in turn.
+
+    The selected network is always among them.
+    """
+    names = list(dict.fromkeys(names))
+    networks = [name for name in names if is_network(name)]
+    if len(networks) <= MOST:
+        return names
+    kinds: dict[str, list[str]] = {}
+    for name in networks:
+        kinds.setdefault(name.rpartition("-")[0], []).append(name)
+    turns = [member for turn in zip_longest(*kinds.values()) for member in turn if member is not None]
+    kept = {name for name in networks if name in ("network", selected)}
+    kept |= set([name for name in turns if name not in kept][: MOST - len(kept)])
+    return [name for name in names if not is_network(name) or name in kept]
 
 
 def label(name: str) -> str:

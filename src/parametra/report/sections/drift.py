@@ -18,7 +18,7 @@ LEAD = (
 
 def section(run: RunReader) -> Section | None:
     """Mean temperature, rms, water, rain and rain profile by day, with tolerances about the truth."""
-    data = run.fields("drift")
+    data, left_out = run.drawn("drift", "run")
     if data is None:
         return missing("drift", TITLE, LEAD, run.why_missing("drift"))
     temperature, water = _truth_mean(data, "mean_temperature"), _truth_mean(data, "precipitable_water")
@@ -40,7 +40,8 @@ def section(run: RunReader) -> Section | None:
         for name, title, unit, band, limits in wanted
         if name in data and _lines(data, name)
     )
-    return Section("drift", TITLE, LEAD, (Panels(figures, columns=2), *_ends(run, data)))
+    notes = [Note(left_out)] if left_out else []
+    return Section("drift", TITLE, LEAD, (Panels(figures, columns=2), *notes, *_ends(run, data)))
 
 
 def _lines(data: xr.Dataset, name: str) -> dict[str, np.ndarray]:
@@ -66,7 +67,10 @@ def _correlation_limits(data: xr.Dataset) -> tuple[float, float]:
 def _ends(run: RunReader, data: xr.Dataset) -> list[Note]:
     """Which runs stopped, with their sentence, and which were run for fewer days on purpose."""
     ends = [(name, day) for name in map(str, data.run.values) if (day := _end(data, name)) is not None]
-    notes = [Note(f"{run.palette.label(name)} stopped: {why}", "warning") for name, why in run.stops.items()]
+    shown = {name: why for name, why in run.stops.items() if name in data.run.values}
+    notes = [Note(f"{run.palette.label(name)} stopped: {why}", "warning") for name, why in shown.items()]
+    if len(shown) < len(run.stops):
+        notes.append(Note(f"{len(run.stops)} runs stopped in all.", "warning"))
     short = [f"{label(name)} {day:g}" for name, day in ends if name not in run.stops and not name.startswith("truth")]
     return [*notes, *([Note("Run for fewer days: " + ", ".join(short) + ".")] if short else [])]
 

@@ -31,7 +31,7 @@ CONVENTIONS = (("r2_pooled", "pooled", (-0.1, 1.0)), ("r2_per_cell", "mean of ce
 
 def section(run: RunReader) -> Section | None:
     """R2 by level in both conventions with the noise ceiling, fluxes, and time means."""
-    data = run.fields("skill")
+    data, left_out = run.drawn("skill", "model")
     if data is None:
         return missing("skill", TITLE, LEAD, run.why_missing("skill"))
     parts: list[Part] = []
@@ -47,6 +47,7 @@ def section(run: RunReader) -> Section | None:
     ]
     if bars:
         parts.append(Panels(tuple(Figure(drawing) for drawing in bars), columns=3, title="Averaged in time, and fluxes"))
+    parts += [Note(left_out)] if left_out else []
     parts += _masked(data)
     return Section("skill", TITLE, LEAD, tuple(parts))
 

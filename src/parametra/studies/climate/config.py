@@ -171,9 +171,6 @@ class ClimateConfig(Config):
             )
         if self.ceiling.columns > self.host.longitudes * self.host.latitudes:
             raise ValueError(f"ceiling.columns is {self.ceiling.columns}, more than the host's columns")
-        after = self.truth.days - self.truth.spin_up_days
-        if (self.ceiling.settle_hours + self.ceiling.score_hours) / 24.0 > after:
-            raise ValueError("the twins of ceiling run longer than the truth after its spin-up")
         if not self.coupled.selection_from < self.coupled.selection_to <= self.coupled.candidate_days <= self.coupled.days:
             raise ValueError("coupled needs selection_from < selection_to <= candidate_days <= days")
         if self.coupled.keeps_from >= self.coupled.candidate_days:
@@ -204,7 +201,18 @@ class ClimateConfig(Config):
         chunk = self.truth.chunk_hours * 3600.0 / self.host.time_step
         if abs(chunk - round(chunk)) > 1e-6 or chunk < 1:
             raise ValueError("truth.chunk_hours is not a multiple of the host's step")
+        self._require_twins(round(chunk))
         return self
+
+    def _require_twins(self, chunk: int) -> None:
+        """Twins start at the end of a chunk after the spin-up, and are gone before the truth ends."""
+        per_day = self.host.steps_per_day
+        total, first = (-(-round(days * per_day) // chunk) for days in (self.truth.days, self.truth.spin_up_days))
+        twins = round((self.ceiling.settle_hours + self.ceiling.score_hours) / 24.0 * per_day)
+        if max(first, 1) * chunk + twins > total * chunk:
+            raise ValueError(
+                "the twins of ceiling run longer than the truth after its spin-up (which ends with a whole truth.chunk_hours)"
+            )
 
     def _require_room(self, name: str, emulator: EmulatorConfig) -> None:
         """What a network needs of the selection stretch and of the levels."""
@@ -237,12 +245,14 @@ class ClimateConfig(Config):
         lottery, names = self.lottery, [network.name for network in self.networks]
         if lottery.unseen and (lottery.unseen not in names or len(names) < 2):
             raise ValueError(f"lottery.unseen is {lottery.unseen!r}: it must name one of at least two kinds of networks")
-        if lottery.unseen and round(lottery.replay_days * self.host.steps_per_day) < 1:
-            raise ValueError(f"lottery.replay_days is {lottery.replay_days:g}, less than a step of the host")
+        if lottery.unseen and round(lottery.replay_days * self.host.steps_per_day) < 2:
+            raise ValueError(f"lottery.replay_days is {lottery.replay_days:g}, less than two steps of the host")
         if lottery.unseen and lottery.replay_days > self.truth.selection_days:
             raise ValueError("lottery.replay_days is longer than the selection stretch that is replayed")
         if lottery.unseen and lottery.columns > self.host.longitudes:
             raise ValueError(f"lottery.columns is {lottery.columns}, more than the columns of a latitude")
+        if lottery.early_days != round(lottery.early_days):
+            raise ValueError(f"lottery.early_days is {lottery.early_days:g}: runs are kept by whole days")
         if lottery.unseen and lottery.early_days > self.coupled.keeps_from:
             raise ValueError("lottery.early_days must end by coupled.keeps_from")
         return self

@@ -5,7 +5,7 @@ itself has been tried more than once.
 
 Two null closures run the same way: linear regression, and the time-mean tendencies; where asked for, the conventional scheme too,
 which is the control run of a world without a cloud-resolving model. A candidate's crash is data; a crash of the chosen network
-stops the study.
+stops the study, but for a lottery, which takes the next best.
 """
 
 from threading import Lock
@@ -52,6 +52,13 @@ def run_coupled(run: Run) -> dict[str, Any]:
     longer = [name for name in dict.fromkeys([*selected[1:], *long_runs(config)]) if name != chosen and stops[name] is None]
     onward = [chosen, *longer]
     stops |= stage.run_all(dict.fromkeys([*onward, *controls(config)], config.coupled.days))
+    while config.lottery.unseen and stops[chosen] is not None:  # a lottery is about such losses, and needs one that lasts
+        later = [name for name in ranking[ranking.index(chosen) + 1 :] if name in survived and factors[name] == 1.0]
+        if not later:
+            break
+        chosen, selected = later[0], [later[0], *selected[1:]]
+        run.folder.log("selected", network=chosen, selected=selected)
+        stops |= stage.run_all({chosen: config.coupled.days})
     stop = stops[chosen]
     if stop is not None:
         raise stop

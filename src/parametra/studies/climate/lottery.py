@@ -98,7 +98,7 @@ def outcome(fields: xr.Dataset | None, record: xr.Dataset, config: ClimateConfig
         lost = not keeps_climate(late)
         lost_day = _lost_day(fields, record, window[1]) if lost else np.nan
     end, kept_long = config.coupled.days, np.nan
-    if fields is not None and days >= round(end) > round(window[1]):
+    if fields is not None and days >= round(end):
         kept_long = float(keeps_climate(late_climate(fields, record, end - window[1] + window[0], end)))
     return {
         "days": days, "crashed": crashed, "lost": lost, "lost_day": lost_day,
@@ -145,7 +145,11 @@ def _with_areas(table: xr.Dataset, config: ClimateConfig) -> xr.Dataset:
                     judged = cross_validated_risk(columns[here], came[here])
                 values[row, place] = area_under_curve(judged, came[here])
         new[f"area_{ending}"] = (("predictor", "of", "bound"), values)
-    return table.assign(new).assign_coords(predictor=[*risks, *groups], of=kinds, bound=["value", "low", "high"])
+    return (
+        table.assign(new)
+        .assign_coords(predictor=[*risks, *groups], of=kinds, bound=["value", "low", "high"])
+        .assign_attrs(unseen=unseen)
+    )
 
 
 def _share_rows(table: xr.Dataset, config: ClimateConfig) -> list[Metric]:

@@ -74,8 +74,13 @@ def best_by_chance(
         came = lost[here]
         if min(int(came.sum()), int((~came).sum())) >= LEAST:
             dealt = random.permuted(np.tile(came, (DRAWS, 1)), axis=1)
-            total.append(_areas(rankdata(risks[:, here], axis=1), dealt))
-    return float(np.quantile(np.mean(total, axis=0).max(axis=1), 0.95)) if total else float("nan")
+            areas = _areas(rankdata(risks[:, here], axis=1), dealt)
+            total.append(np.where(np.isnan(risks[:, here]).any(axis=1), np.nan, areas))
+    if not total:
+        return float("nan")
+    known = np.isfinite(total).sum(axis=0)  # of a number that is NaN the kind has no area, as in the table
+    means = np.nansum(total, axis=0) / np.maximum(known, 1)
+    return float(np.quantile(means.max(axis=1), 0.95))
 
 
 def least_share(successes: int, trials: int) -> float:
@@ -115,9 +120,9 @@ def _model():
 
 
 def _finite(risks: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
-    """What is infinite becomes the largest finite number of its predictor among those seen; a predictor without any, zero."""
-    seen = risks if seen is None else seen
-    bounded = np.where(np.isfinite(seen), seen, -np.inf).max(axis=0, initial=-np.inf)
+    """What is infinite becomes the largest finite number of its predictor among all; a predictor without any, zero."""
+    every = risks if seen is None else np.concatenate([risks, seen])
+    bounded = np.where(np.isfinite(every), every, -np.inf).max(axis=0, initial=-np.inf)
     bounded = np.where(np.isfinite(bounded), bounded, 0.0)
     return np.where(np.isfinite(risks), risks, bounded)
 
