@@ -33,7 +33,7 @@ from parametra.studies.climate import STUDY, parts
 from parametra.studies.climate.config import ClimateConfig
 from parametra.studies.climate.coupled import years_per_day
 
-NETWORKS = {"5x128": (128,) * 5, "9x256": (256,) * 9}
+NETWORKS = {"5x128": ((128,) * 5, "plain"), "5x128 invariant": ((128,) * 5, "invariant"), "9x256": ((256,) * 9, "plain")}
 LAYERS = (10, 30)  # beside mini's 20
 TARGET = 350.0  # simulated years per day of 5x128 on desk's grid, two cores
 HOST, TRUTH, CONVENTIONAL = "host alone", "truth", "conventional"
@@ -79,7 +79,7 @@ def measure(name: str, config: ClimateConfig, repeats: int) -> list[Metric]:
     state = host.init(jax.random.key(0))
     resolved, forcing = eqx.filter_jit(host.resolved)(state)
     crm = parts.in_blocks(config, parts.multiscale(config))
-    closures: dict[str, Closure] = {HOST: Idle(), **{kind: _network(config, sizes) for kind, sizes in NETWORKS.items()}}
+    closures: dict[str, Closure] = {HOST: Idle(), **{kind: _network(config, *like) for kind, like in NETWORKS.items()}}
     closures |= {CONVENTIONAL: parts.conventional(config), TRUTH: crm}
     steps = {kind: 1 if kind == TRUTH else host.config.steps_per_day for kind in closures}
     jobs = {}
@@ -115,17 +115,20 @@ def _cases() -> dict[str, ClimateConfig]:
     return resolved
 
 
-def _network(config: ClimateConfig, hidden: tuple[int, ...]) -> EmulatedScheme:
-    """An emulator that sees next to nothing and says as little, so that the host stays where it is."""
+def _network(config: ClimateConfig, hidden: tuple[int, ...], seen: str) -> EmulatedScheme:
+    """An emulator that sees next to nothing and says as little, so that the host stays where it is.
+
+    Where it sees the invariant view, what it says grows with the vapour, as in mini.
+    """
     levels = len(config.host.sigma_half) - 1
     inputs, outputs = size(INPUTS, levels), size(OUTPUTS, levels)
     network = MLP.init(jax.random.key(0), inputs, outputs, hidden)
     one, wide = jnp.ones(inputs), jnp.full(inputs, 1e6)
     scaling = InputScaling(0.0 * one, wide, -wide, wide, norm="variable")
-    layers = max(0, round(0.25 * levels))
-    return EmulatedScheme(
-        Emulator(scaling, network, tuple(config.host.sigma_half), config.host.time_step, Limits(layers), True, True, "plain")
-    )
+    limits = Limits(max(0, round(0.25 * levels)))
+    moisture = None if seen == "plain" else jnp.full(levels, 1e-3)
+    half = tuple(config.host.sigma_half)
+    return EmulatedScheme(Emulator(scaling, network, half, config.host.time_step, limits, True, True, seen, moisture))
 
 
 def _steps(host: Any, closure: Closure, state: Any, carry: Any, steps: int) -> Callable[[], Any]:

@@ -7,11 +7,13 @@ import pytest
 
 from parametra.climate.diagnostics import daily_summary
 from parametra.climate.host.atmosphere import Atmosphere
+from parametra.core import machine
 from parametra.studies.climate import STUDY, parts
 from parametra.studies.climate.ceiling import choose_columns
 from parametra.studies.climate.climate import wilson
 from parametra.studies.climate.coupled import climate_score, keeps_climate
 from parametra.studies.climate.diagnostics import spearman_brown
+from parametra.studies.climate.training import at_once
 from parametra.studies.climate.truth import chunk_steps, segment_ends
 
 
@@ -109,3 +111,11 @@ def test_two_records_agree_as_their_halves_foretell():
     whole = np.corrcoef(quarters[:2].mean(0), quarters[2:].mean(0))[0, 1]
     assert spearman_brown(half) == pytest.approx(whole, abs=0.02)
     assert spearman_brown(1.0) == 1.0
+
+
+def test_as_many_networks_train_at_once_as_there_is_room_for():
+    assert at_once(10**9, free=3.9) == 1  # each takes three times the data
+    assert at_once(10**9, free=0.1) == 1
+    assert at_once(1, free=1.0) == machine.cores()
+    assert at_once(0, free=1.0) == machine.cores()
+    assert [at_once(10**8, free=0.8), at_once(10**8, free=0.8 + 0.02)] == [min(2, machine.cores())] * 2

@@ -50,7 +50,8 @@ def train_recipes(run: Run) -> dict[str, Any]:
             {
                 name: partial(train_network, run, name, data, emulator, seed, selection, show.of(name))
                 for seed, name in enumerate(names)
-            }
+            },
+            data,
         )
         trained += names
     return {"networks": trained}

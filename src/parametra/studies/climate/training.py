@@ -28,6 +28,7 @@ from parametra.studies.climate.config import ClimateConfig, NetworkConfig
 from parametra.studies.climate.truth import truth_fields
 
 LINEAR = "linear"
+COPIES, SHARE = 3, 0.8  # of the training data that one training holds; of the free memory that all may take
 Show = Callable[[FitProgress], None]
 
 
@@ -52,7 +53,7 @@ def train_networks(run: Run) -> dict[str, Any]:
         for seed, name in enumerate(_own(network)):
             if not network.committee_of:
                 jobs[name] = partial(train_network, run, name, lesson, network.emulator, seed, selection, show.of(name))
-    in_turn(jobs)
+    in_turn(jobs, data)
     for network in config.networks:
         if network.committee_of:
             for seed, name in enumerate(_own(network)):
@@ -70,9 +71,20 @@ def last_days(data: ColumnDataset, days: float, steps_per_day: int) -> ColumnDat
     return ColumnDataset(data.inputs[samples:], data.targets[samples:], data.coordinates.isel(time=slice(first, None)))
 
 
-def in_turn(jobs: dict[str, Callable[[], None]]) -> None:
-    """Train networks, on a CPU one a core: small products use one each, and two side by side take little longer than one."""
-    run_many(jobs, 1 if jax.default_backend() != "cpu" else machine.cores())
+def in_turn(jobs: dict[str, Callable[[], None]], data: ColumnDataset) -> None:
+    """Train networks, on a CPU one a core: small products use one each, and two side by side take little longer than one.
+
+    Each holds up to three more copies of `data`: the inputs as it sees them with its targets, the windows of its rollouts, and
+    those in the making. As many train at once as have room for that.
+    """
+    run_many(jobs, 1 if jax.default_backend() != "cpu" else at_once(data.inputs.nbytes + data.targets.nbytes))
+
+
+def at_once(size: int, free: float | None = None) -> int:
+    """How many trainings on data of `size` bytes fit into `free` GB, that of the machine if None; one for each core at most."""
+    free = machine.free_memory() if free is None else free
+    room = machine.cores() if free is None or not size else int(SHARE * free * machine.GIGABYTE / (COPIES * size))
+    return max(min(room, machine.cores()), 1)
 
 
 def train_network(
