@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from parametra.climate.crm.microphysics import saturation
 from parametra.climate.emulator import Inputs, Limits, Outputs, column_residuals
 from parametra.climate.emulator.conservation import conserve, energy_gain
 
@@ -15,8 +16,9 @@ from .conftest import SIGMA_HALF, TIME_STEP, columns_of
 
 COLUMNS = 16
 LIMITS = Limits(2)
-limited = jax.jit(lambda inputs, outputs: LIMITS(inputs, outputs, TIME_STEP))
-closed = jax.jit(lambda inputs, outputs: conserve(inputs, LIMITS(inputs, outputs, TIME_STEP), LIMITS, SIGMA_HALF, TIME_STEP))
+limited = jax.jit(lambda inputs, outputs: LIMITS(inputs, outputs, SIGMA_HALF, TIME_STEP))
+closed = jax.jit(lambda inputs, outputs: conserve(inputs, limited(inputs, outputs), LIMITS, SIGMA_HALF, TIME_STEP))
+trapped = jax.jit(lambda inputs: LIMITS.trapped(inputs, SIGMA_HALF, TIME_STEP))
 
 
 def _draw(seed, heat, moisture, rain, dryness):
@@ -67,13 +69,13 @@ def test_water_and_energy_close_whatever_the_network_said(draw):
 def test_the_limits_hold_at_the_same_time(draw):
     inputs, outputs = _scaled(draw)
     outputs = closed(inputs, outputs)
-    driest = LIMITS.driest(inputs, TIME_STEP)
+    driest = LIMITS.driest(inputs, TIME_STEP) + trapped(inputs)
     vapour = np.asarray(LIMITS.moist(6) * inputs.specific_humidity)
     mass = np.asarray(inputs.surface_pressure)[:, None] * np.diff(SIGMA_HALF) / 9.80616
     dew = np.maximum(-np.asarray(inputs.latent_heat_flux) / 2.501e6 - 0.9 * (mass * vapour).sum(axis=1) / TIME_STEP, 0.0)
     excess = dew / mass[:, 2:].sum(axis=1)  # the one case in which the limit gives way
     assert np.all(np.asarray(outputs.moistening - driest) >= -1.001 * excess[:, None] - 1e-6 * np.abs(driest) - 1e-13)
-    assert np.all(np.asarray(outputs.moistening)[:, :2] == 0.0)
+    assert_allclose(outputs.moistening[:, :2], trapped(inputs)[:, :2], rtol=1e-5)
     assert np.all(np.asarray(outputs.precipitation) >= 0.0)
     assert np.all(np.asarray(outputs.net_shortwave_top) <= np.asarray(inputs.insolation))
     assert np.all(np.asarray(outputs.net_shortwave_surface) <= np.asarray(outputs.net_shortwave_top))
@@ -116,6 +118,24 @@ def test_energy_counts_what_rain_and_snow_leave_behind():
     warm = Inputs.from_vector(inputs.vector().at[:, 5].set(300.0))
     difference = energy_gain(cold, outputs) - energy_gain(warm, outputs)
     assert_allclose(difference, 0.3337e6 * outputs.precipitation, rtol=1e-2, atol=1e-3)
+
+
+@given(drawn)
+def test_the_cold_trap_leaves_no_more_than_saturation(draw):
+    inputs, outputs = _scaled(draw)
+    pressure = np.asarray(inputs.surface_pressure)[:, None] * (np.asarray(SIGMA_HALF)[1:] + np.asarray(SIGMA_HALF)[:-1]) / 2
+    saturated = np.asarray(saturation(inputs.temperature, jnp.asarray(pressure, jnp.float32))[0], np.float64)
+    before = np.asarray(inputs.specific_humidity, np.float64)
+    after = before + TIME_STEP * np.asarray(limited(inputs, outputs).moistening, np.float64)
+    expected = np.minimum(before, saturated)
+    assert_allclose(after[:, :2], expected[:, :2], rtol=1e-5, atol=1e-6 * before.max() + 1e-12)
+    assert np.all(np.asarray(trapped(inputs))[:, 2:] == 0.0)
+
+
+def test_without_dry_levels_there_is_no_trap():
+    inputs, _ = _draw(3, 3e-5, 3e-8, 5e-5, 1.0)
+    assert np.all(np.asarray(Limits(0).trapped(inputs, SIGMA_HALF, TIME_STEP)) == 0.0)
+    assert np.all(np.asarray(Limits(9).trapped(inputs, SIGMA_HALF, TIME_STEP)) <= 0.0)
 
 
 @pytest.mark.parametrize("levels", [20, 30])

@@ -97,7 +97,7 @@ class Emulator(eqx.Module):
 
     def lawful(self, inputs: Inputs, outputs: Outputs, time_step: float) -> Outputs:
         """Outputs within the limits and, if that is on, conserving; `time_step` [s]."""
-        outputs = self.limits(inputs, outputs, time_step)
+        outputs = self.limits(inputs, outputs, self.sigma_half, time_step)
         return conserve(inputs, outputs, self.limits, self.sigma_half, time_step) if self.conservation else outputs
 
     def vector(self, x: Float[Array, "column inputs"]) -> Float[Array, "column outputs"]:

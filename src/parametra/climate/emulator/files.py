@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from parametra.climate.emulator import vectors
 from parametra.climate.emulator.emulator import Emulator
 from parametra.climate.emulator.growth import KINDS, require_kind
-from parametra.climate.emulator.invariant import VIEWS, require_view
+from parametra.climate.emulator.invariant import SATURATION, VIEWS, require_view
 from parametra.climate.emulator.limits import DRYING_SHARE, Limits
 from parametra.climate.emulator.scaling import InputScaling
 from parametra.climate.emulator.stochastic import StochasticEmulator
@@ -92,6 +92,7 @@ def emulator_header(emulator: Emulator) -> dict[str, Any]:
         "options": {"conservation": emulator.conservation, "clip": emulator.clip},
         "limits": {
             "dry_levels": emulator.limits.dry_levels,
+            "dry_levels_moistening": f"-max(q - qs, 0) / time_step; qs: {SATURATION}",
             "moistening_at_least": f"-{DRYING_SHARE} q / time_step",
             "precipitation_at_least": 0.0,
             "shortwave": "0 <= surface <= top <= insolation",

@@ -23,7 +23,8 @@ from jaxtyping import Array, Float
 
 from parametra.climate.crm.microphysics import saturation
 from parametra.climate.emulator.blocks import blocks
-from parametra.climate.emulator.invariant import below_tropopause, middles
+from parametra.climate.emulator.invariant import below_tropopause
+from parametra.climate.emulator.sigma import middles
 from parametra.climate.emulator.vectors import OUTPUTS, Inputs, size
 from parametra.core.errors import UsageError
 

@@ -28,11 +28,13 @@ from jaxtyping import Array, Float
 
 from parametra.climate.crm.microphysics import saturation
 from parametra.climate.emulator.blocks import blocks
+from parametra.climate.emulator.sigma import middles
 from parametra.climate.emulator.vectors import Inputs
 from parametra.climate.thermodynamics import heights
 from parametra.core.constants import GRAVITY, HEAT_CAPACITY, LATENT_HEAT_CONDENSATION
 from parametra.core.errors import UsageError
 
+SATURATION = "saturation over liquid above 0 C, ice below -20 C, linear between"
 VIEWS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "plain": MappingProxyType({}),
@@ -41,7 +43,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "air_temperature": "(h_n - h*_k) / (cp + Lc dqs/dT), h = cp T + g z + Lc q, h* with q = qs(T), n the lowest",
                 "specific_humidity": "clip(q / qs(T), 0, 2) at sigma >= 0.18, q above",
                 "surface_upward_latent_heat_flux": "LHF / (Lc qs(T_n))",
-                "qs": "saturation over liquid above 0 C, ice below -20 C, linear between; z hydrostatic with virtual temperature",
+                "qs": SATURATION + "; z hydrostatic with virtual temperature",
             }
         ),
     }
@@ -55,12 +57,6 @@ def require_view(kind: str) -> None:
     """UsageError unless `kind` is known."""
     if kind not in VIEWS:
         raise UsageError(f"Unknown view of the inputs {kind!r}. Known: {', '.join(VIEWS)}.")
-
-
-def middles(sigma_half: tuple[float, ...]) -> Float[np.ndarray, " level"]:
-    """Sigma in the middle of each layer, float32."""
-    half = np.asarray(sigma_half)
-    return (0.5 * (half[1:] + half[:-1])).astype(np.float32)
 
 
 def below_tropopause(sigma_half: tuple[float, ...]) -> Float[np.ndarray, " level"]:
