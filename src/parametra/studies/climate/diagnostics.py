@@ -1,10 +1,12 @@
 """Stage diagnostics: the paper's figures R1 to R11 of truth, network and, where they ran, noise and the conventional scheme.
 
 Everything is taken from daily summaries: of the truth, boiled down here; of coupled runs, as they recorded them; and of the
-network's word on the truth's own columns ("network_offline"), which errs in the single step but not in the climate.
+network's word on the truth's own columns ("network_offline"), which errs in the single step but not in the climate; for the
+energy of columns also without its conservation layer ("network_layer_off").
 """
 
 import itertools
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ from parametra.climate.diagnostics import (
     scatter_axes,
     scatter_density,
     standard_deviation,
+    trend,
     wave_spectrum,
     yardstick,
 )
@@ -44,7 +47,7 @@ from parametra.studies.climate.noise import STOCHASTIC
 from parametra.studies.climate.truth import truth_fields
 
 CONVENTIONAL = "conventional"
-OFFLINE = "network_offline"
+OFFLINE, LAYER_OFF = "network_offline", "network_layer_off"
 READ = tuple(dict.fromkeys((*NEEDED, *STORED)))
 SCATTER_EDGES = np.linspace(-1500.0, 4500.0, 61)  # W m-2
 TARGETS = {
@@ -53,7 +56,9 @@ TARGETS = {
     "precipitation_flux_rms": 2.0,
 }  # times the truth's split half
 LIVELY = {"rain_0.01_steps": (0.9, 1.1), "rain_0.001_steps": (0.9, 1.1), "deviation_tendency_of_air_temperature": 0.8}
+UNTOLD = (0.97, 1.03)  # slope of the energy scatter without the layer
 DRIFT_DAYS = 720.0  # a drift of 0.05 W/m2 is asked of runs at least so long
+MOST_DRIFT = 0.05  # W m-2
 
 
 def run_diagnostics(run: Run) -> dict[str, Any]:
@@ -68,15 +73,15 @@ def run_diagnostics(run: Run) -> dict[str, Any]:
     run.progress.update("diagnostics", 0.5)
     table = yardstick(truth, late, recipe)
     write_fields(run.folder.fields("yardstick"), table)
-    sides = {"truth": truth, **late, OFFLINE: scored.summary}
+    sides = {"truth": truth, **late, OFFLINE: scored.summaries[OFFLINE]}
     write_fields(run.folder.fields("rain"), _rain(sides))
     write_fields(run.folder.fields("deviation"), _deviations(sides))
     if (waves := _waves({"truth": truth, **online}, recipe)) is not None:
         write_fields(run.folder.fields("waves"), waves)
-    write_fields(run.folder.fields("scatter"), _scatter(scored.density, sides))
+    write_fields(run.folder.fields("scatter"), _scatter(scored.density, late | scored.summaries))
     write_fields(run.folder.fields("contents"), _contents({"truth": truth, **online}))
     write_fields(run.folder.fields("skillmap"), scored.skill)
-    return {"metrics": [*_score_rows(table), *_drift_rows(online)]}
+    return {"metrics": [*_score_rows(table), *_untold_rows(scored.summaries[LAYER_OFF]), *_drift_rows(online)]}
 
 
 def _truth_summary(run: Run) -> xr.Dataset:
@@ -101,15 +106,15 @@ def _late(fields: xr.Dataset, days: float) -> xr.Dataset:
 
 
 class _Scored(NamedTuple):
-    """The scoring stretch, its columns told by the truth and by the chosen network.
+    """The scoring stretch, its columns told by the truth and by the chosen network, with and without its conservation layer.
 
     Attributes:
-        summary: the network's, day by day.
+        summaries: name -> its own, day by day.
         density: name -> its energy scatter's, dims (x, y).
         skill: R2 by latitude and level, both conventions; in the pooled one against the variance of each row.
     """
 
-    summary: xr.Dataset
+    summaries: dict[str, xr.Dataset]
     density: dict[str, xr.DataArray]
     skill: xr.Dataset
 
@@ -121,22 +126,25 @@ def _scored(run: Run) -> _Scored:
     columns = truth_fields(run, config.truth.scoring_start, config.truth.days)
     needed = columns[[name for name in READ if name in columns]]
     skill = {name: SkillSums() for name in SQUARED}
-    days: list[xr.Dataset] = []
-    parts: dict[str, list[xr.DataArray]] = {"truth": [], OFFLINE: []}
+    days: dict[str, list[xr.Dataset]] = {"truth": [], OFFLINE: [], LAYER_OFF: []}
+    parts: dict[str, list[xr.DataArray]] = {name: [] for name in days}
     for block in time_blocks(needed, config.host.steps_per_day):
         predicted = _predicted(emulator, block)
-        days.append(daily_summary(predicted))
         share = block.sizes["time"] / columns.sizes["time"]
-        for name, side in (("truth", block), (OFFLINE, predicted)):
+        untold = _predicted(replace(emulator, conservation=False), block)
+        for name, side in (("truth", block), (OFFLINE, predicted), (LAYER_OFF, untold)):
+            days[name].append(daily_summary(side))
             parts[name].append(share * scatter_density(scatter_axes(side), SCATTER_EDGES))
         for name, sums in skill.items():
             sums.add(block[name], predicted[name])
     by = ("latitude", "level")
     maps = {f"pooled_{name}": sums.pooled_r2(by=by).r2 for name, sums in skill.items()}
     maps |= {f"per_cell_{name}": sums.per_cell_r2(by=by).r2 for name, sums in skill.items()}
-    summary: xr.Dataset = xr.concat(days, "time", coords="minimal", compat="override", join="override")  # pyright: ignore
+    summaries: dict[str, Any] = {
+        name: xr.concat(found, "time", coords="minimal", compat="override", join="override") for name, found in days.items()
+    }
     density = {name: xr.concat(found, "block").sum("block") for name, found in parts.items()}
-    return _Scored(summary, density, xr.Dataset(maps))
+    return _Scored(summaries, density, xr.Dataset(maps))
 
 
 def _predicted(emulator: Emulator, columns: xr.Dataset) -> xr.Dataset:
@@ -211,7 +219,10 @@ def _waves(records: dict[str, xr.Dataset], recipe: WaveRecipe) -> xr.Dataset | N
 
 
 def _scatter(density: dict[str, xr.DataArray], sides: dict[str, xr.Dataset]) -> xr.Dataset:
-    """Two-dimensional densities where there are any, slope and rms wherever moments are."""
+    """Two-dimensional densities where there are any, slope and rms wherever moments are.
+
+    The truth is that of the scoring stretch, so that networks offline are seen beside the same columns.
+    """
     found: dict[str, dict[str, float]] = {}
     for name, side in sides.items():
         try:
@@ -287,12 +298,31 @@ def spearman_brown(half: float) -> float:
     return 2.0 * half / (1.0 + half)
 
 
+def _untold_rows(summary: xr.Dataset) -> list[Metric]:
+    """What a network that was never told of budgets makes of them: its energy scatter with the conservation layer off."""
+    found, source = energy_scatter(summary), "scoring stretch, every column and step"
+    title = "network without its layer: energy scatter"
+    return [
+        Metric(f"{title}, slope", found["slope"], "1", UNTOLD, "inside", "skill", source),
+        Metric(f"{title}, rms of heat gained - latent heat given up", found["rms"], "W m-2", kind="skill", source=source),
+        Metric(f"{title}, mean of the same", found["mean"], "W m-2", kind="skill", source=source),
+    ]
+
+
 def _drift_rows(online: dict[str, xr.Dataset]) -> list[Metric]:
+    """Drift of energy and water with intervals; no verdict where the record knows the drift no better than what is asked."""
     rows = []
     for name, record in online.items():
-        found = energy_drift(record)
-        asked = name == "network" and record.sizes["time"] >= DRIFT_DAYS
-        source = f"moist enthalpy over {record.sizes['time']} days, worth {found.independent:.1f} independent ones"
-        target = (-0.05, 0.05) if asked else None
-        rows.append(Metric(f"{name}: drift of the column's energy", found.slope, "W m-2", target, "inside", "skill", source))
+        energy, water = energy_drift(record), trend(global_contents(record).water)
+        for found, what, words, unit in (
+            (energy, "moist enthalpy", "energy", "W m-2"),
+            (water, "water", "water", "kg m-2 day-1"),
+        ):
+            asked = name == "network" and what == "moist enthalpy" and record.sizes["time"] >= DRIFT_DAYS
+            target = (-MOST_DRIFT, MOST_DRIFT) if asked and (found.high - found.low) / 2.0 <= MOST_DRIFT else None
+            source = (
+                f"{what} over {record.sizes['time']} days, worth {found.independent:.1f} independent ones; 95 % interval "
+                f"{found.low:.2g} to {found.high:.2g}"
+            )
+            rows.append(Metric(f"{name}: drift of the column's {words}", found.slope, unit, target, "inside", "skill", source))
     return rows
