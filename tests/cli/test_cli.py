@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -90,7 +91,9 @@ def test_unknown_options_and_forms_are_exit_code_2_too(parametra):
 
 def test_a_physical_stop_is_exit_code_3_and_ctrl_c_130(parametra):
     result = parametra("run", "count/mini", "--set", "steps=99")
-    assert (result.exit_code, len(result.stderr.strip().splitlines()[-1:])) == (3, 1)
+    assert result.exit_code == 3
+    assert "Traceback" not in result.stderr
+    assert len([line for line in result.stderr.splitlines() if line.startswith("parametra:")]) == 1
     assert "temperature left [150, 350]" in result.stderr
     assert parametra("run", "count/mini", "--set", "steps=98", "--fresh").exit_code == 130
 
@@ -102,6 +105,43 @@ def test_a_folder_that_may_not_be_written_is_exit_code_2(parametra, tmp_path):
         result = parametra("run", "count/mini", "--out", out)
         assert result.exit_code == 2
         assert "cannot be made" in result.stderr
+
+
+@pytest.mark.parametrize("to", ["fortran", "stablehlo"])
+def test_a_network_is_not_written_over_a_folder_nor_below_a_file(parametra, tmp_path, to):
+    parametra("run", "count/mini")
+    folder = RunFolder.read(tmp_path / "runs" / "count-mini")
+    save_network(folder.network("a"), {}, {})
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "precious").write_text("years of work")
+    (tmp_path / "file").touch()
+    for out, words in (("models", "is a folder"), (".", "is a folder"), ("file/net", "cannot be made")):
+        result = parametra("export", str(folder.path), "--to", to, "--out", out)
+        assert result.exit_code == 2
+        assert words in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+    assert (tmp_path / "models" / "precious").read_text() == "years of work"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "models", "presets", "runs"]
+
+
+def test_fresh_on_the_working_folder_is_exit_code_2(parametra, tmp_path):
+    result = parametra("run", "count/mini", "--out", ".", "--fresh")
+    assert (result.exit_code, len(result.stderr.strip().splitlines())) == (2, 1)
+    assert "--fresh could move aside" in result.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["presets"]
+
+
+def test_a_folder_that_one_may_not_enter_is_exit_code_2(parametra, monkeypatch):
+    parametra("run", "count/mini")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    for arguments in (("report", "runs/count-mini"), ("export", "runs/count-mini", "--to", "onnx")):
+        result = parametra(*arguments)
+        assert result.exit_code == 2
+        assert "cannot be looked into: Permission denied" in result.stderr
 
 
 def test_list_shows_presets_stages_minutes_and_memory(parametra):

@@ -1,6 +1,7 @@
 """Writing is all or nothing, and a full or forbidden disk is one sentence."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,24 @@ def test_an_error_in_the_middle_leaves_the_old_file(tmp_path):
     assert names(tmp_path) == ["a"]
 
 
+def test_a_file_does_not_replace_a_folder(tmp_path, monkeypatch):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "precious").write_text("years of work")
+    monkeypatch.chdir(tmp_path)
+    for path in ("models", ".", "/", tmp_path / "models" / ".."):
+        with pytest.raises(DataError, match="is a folder. Remedy: a file name"):
+            write_text(path, "text")
+    assert (tmp_path / "models" / "precious").read_text() == "years of work"
+    assert names(tmp_path) == ["models"]
+
+
+def test_a_file_where_a_folder_is_needed_is_a_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    for path in ("file/a.txt", "file/deep/a.txt"):
+        with pytest.raises(DataError, match="cannot be made: .*Remedy"):
+            write_text(tmp_path / path, "text")
+
+
 def test_leftovers_of_killed_writers_are_cleaned(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / ".a.123.partial").write_text("half")
@@ -77,6 +96,37 @@ def test_a_real_full_disk(tmp_path):
         Path("/dev/full").write_bytes(b"x" * 100000)
 
 
-def test_a_forbidden_folder_is_a_sentence(tmp_path):
-    with pytest.raises(DataError, match="Permission denied.*--out"), explain_disk(tmp_path):
-        raise PermissionError(errno.EACCES, "denied")
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_forbidden_folder_is_a_sentence(tmp_path, code, monkeypatch):
+    words = f"Could not write {tmp_path}: {os.strerror(code)}.*--out"
+    with pytest.raises(DataError, match=words), explain_disk(tmp_path):
+        raise OSError(code, "denied", str(tmp_path / "fields" / "a"))
+    monkeypatch.chdir(tmp_path.parent)
+    with pytest.raises(DataError, match=words), explain_disk(tmp_path):
+        raise OSError(code, "denied", os.fsencode(tmp_path.name))
+
+
+def test_a_forbidden_neighbour_is_a_sentence_about_the_file_beside_it(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(errno.EACCES, "denied", str(path))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(DataError, match=f"Could not write {tmp_path / 'a'}: Permission denied"):
+        write_text(tmp_path / "a", "text")
+
+
+def test_a_forbidden_file_elsewhere_is_not_blamed_on_the_folder(tmp_path):
+    for name in (str(tmp_path / "data" / "a"), str(tmp_path / "run2"), None):
+        with pytest.raises(PermissionError), explain_disk(tmp_path / "run"):
+            raise PermissionError(errno.EACCES, "denied", name)
+
+
+def test_an_error_met_while_another_is_handled_is_not_blamed_on_the_disk(tmp_path):
+    def forgotten():
+        try:
+            raise PermissionError(errno.EACCES, "denied", str(tmp_path / "a"))
+        except PermissionError:
+            raise KeyError("bug")  # noqa: B904
+
+    with pytest.raises(KeyError), explain_disk(tmp_path):
+        forgotten()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from parametra.core.errors import UsageError
+from parametra.core.errors import DataError, UsageError
 from parametra.coupling import Closure, ColumnBlocks, Host, Watch, coupled_run, start
 from parametra.dynamics.lorenz96 import SlowTendency
 
@@ -236,3 +236,54 @@ def test_checkpoint_of_a_longer_run_is_refused(slab, relax, tmp_path):
     coupled_run(slab, relax, *begin, 0, 10, chunk=5, checkpoint=tmp_path)
     with pytest.raises(UsageError, match="at step 10, outside this run of steps 0 to 5"):
         coupled_run(slab, relax, *begin, 0, 5, chunk=5, checkpoint=tmp_path)
+
+
+class Books(eqx.Module):
+    """Memory on columns and one number for all of them, without sums."""
+
+    rate: jax.Array
+
+    def init(self, resolved, forcing, key):
+        return {"heat": jnp.zeros_like(resolved.temperature), "calls": jnp.float32(0.0)}
+
+    def __call__(self, resolved, forcing, carry, key):
+        heat = 0.5 * carry["heat"] + self.rate * (290.0 - resolved.temperature)
+        return Heat(heat), {}, {"heat": heat, "calls": carry["calls"] + 1.0}
+
+
+class Heat(eqx.Module):
+    heat: jax.Array
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 3), (3, 2), (1, 3), (3, 0), (0, 2), (0, 1), (1, 0)])
+def test_a_run_goes_on_in_another_number_of_blocks(slab, tmp_path, before, after):
+    """5 columns in 2 blocks of 3 or 3 of 2, the last column repeated; 0 is the closure itself."""
+    books = Books(jnp.float32(1e-5))
+    first, then = (ColumnBlocks(books, blocks) if blocks else books for blocks in (before, after))
+    whole, _ = run(slab, then, 8, 2)
+    run(slab, first, 4, 2, checkpoint=tmp_path)
+    resumed, collected = run(slab, then, 8, 2, checkpoint=tmp_path, on_start=(begins := []).append)
+    assert (begins, collected.steps) == ([4], [6, 8])
+    if before == after:
+        assert_same(resumed, whole)
+    assert jax.tree.structure(resumed.carry) == jax.tree.structure(whole.carry)
+    for left, right in zip(jax.tree.leaves(resumed), jax.tree.leaves(whole), strict=True):
+        assert_allclose(left, right, rtol=1e-6)
+
+
+def test_an_older_checkpoint_in_other_blocks_is_taken_where_the_newest_is_broken(slab, tmp_path):
+    books = Books(jnp.float32(1e-5))
+    run(slab, ColumnBlocks(books, 2), 4, 2, checkpoint=tmp_path)
+    run(slab, ColumnBlocks(books, 3), 6, 2, checkpoint=tmp_path)
+    (tmp_path / "step_000000000006" / "manifest.json").write_text("{")
+    resumed, collected = run(slab, ColumnBlocks(books, 3), 8, 2, checkpoint=tmp_path)
+    assert collected.steps == [6, 8]
+    assert resumed.step == 8
+
+
+def test_the_memory_of_another_closure_is_no_other_number_of_blocks(slab, noise, tmp_path):
+    books = Books(jnp.float32(1e-5))
+    run(slab, ColumnBlocks(books, 2), 4, 2, checkpoint=tmp_path)
+    for other in (noise, ColumnBlocks(noise, 2)):
+        with pytest.raises(DataError, match="holds another state: .*Remedy"):
+            run(slab, other, 8, 2, checkpoint=tmp_path)

@@ -104,6 +104,23 @@ def test_another_state_is_refused_and_the_leaf_named(tmp_path):
         restore_checkpoint(tmp_path / "run", {"a": jnp.zeros(3), "b": jnp.zeros(3)})
 
 
+def test_other_skeletons_are_tried_where_the_first_does_not_fit_and_only_there(tmp_path):
+    save_checkpoint(tmp_path / "run", [jnp.arange(3)], 1)
+    asked = []
+
+    def others(count):
+        asked.append(count)
+        yield [jnp.zeros(4, int)]
+        yield [jax.ShapeDtypeStruct((3,), jnp.int32)]
+
+    for skeleton, calls in (([jnp.zeros(3, int)], 0), ([jnp.zeros(2)], 1)):
+        tree, _ = restore_checkpoint(tmp_path / "run", skeleton, others) or (None, 0)
+        assert_equal(tree, [jnp.arange(3)])
+        assert asked == [1] * calls
+    with pytest.raises(DataError, match=r"float32', \(2,\)\) here"):
+        restore_checkpoint(tmp_path / "run", [jnp.zeros(2)], lambda count: [])
+
+
 def test_random_keys_are_refused(tmp_path):
     with pytest.raises(UsageError, match="integer seed"):
         save_checkpoint(tmp_path / "run", {"key": jax.random.key(0)}, 1)

@@ -94,6 +94,13 @@ def test_truncate_refuses_a_store_that_is_too_short(tmp_path):
         truncate_fields(tmp_path / "a.zarr", 6)
 
 
+def test_truncate_refuses_an_absent_store_of_which_something_is_needed(tmp_path):
+    with pytest.raises(DataError, match="is absent where 6 entries along time are needed.*Likely cause.*Remedy"):
+        truncate_fields(tmp_path / "a.zarr", 6)
+    truncate_fields(tmp_path / "a.zarr", 0)
+    truncate_fields(tmp_path / "nowhere" / "a.zarr", 0)
+
+
 def test_other_variables_and_shapes_are_refused_and_change_nothing(tmp_path):
     path = tmp_path / "a.zarr"
     append_fields(path, block(0))

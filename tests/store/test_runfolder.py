@@ -1,7 +1,10 @@
 """A run folder resumes what it holds, refuses what it does not, and forgets nothing over a kill."""
 
+import errno
 import json
 import math
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +78,63 @@ def test_a_folder_or_file_that_is_no_run_is_refused(tmp_path):
         RunFolder.read(tmp_path / "absent")
 
 
+@pytest.mark.parametrize("made", [(), ("fields",), ("fields", "networks", "checkpoints")])
+def test_a_beginning_that_a_kill_cut_short_is_begun_again(tmp_path, made):
+    (tmp_path / "run").mkdir()
+    for name in made:
+        (tmp_path / "run" / name).mkdir()
+    for name in (".config.toml.12.partial", "run.lock"):
+        (tmp_path / "run" / name).touch()
+    fresh_folder(tmp_path).log("begun")
+    assert RunFolder.read(tmp_path / "run").events("begun")
+
+
+@pytest.mark.parametrize("name", ["fields/harvest.csv", "networks"])
+def test_folders_of_the_same_names_with_something_in_them_are_no_beginning(tmp_path, name):
+    (tmp_path / "run" / name).parent.mkdir(parents=True)
+    (tmp_path / "run" / name).touch()
+    with pytest.raises(UsageError, match="not empty and holds no run"):
+        fresh_folder(tmp_path)
+    assert [str(entry.relative_to(tmp_path / "run")) for entry in (tmp_path / "run").rglob("*") if entry.is_file()] == [name]
+
+
+def refuse(code):
+    def fail(path, *_):
+        raise OSError(code, os.strerror(code), str(path))
+
+    return fail
+
+
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EACCES])
+def test_a_folder_that_cannot_be_moved_aside_is_a_sentence(tmp_path, monkeypatch, code):
+    folder = fresh_folder(tmp_path)
+    folder.log("old")
+    monkeypatch.setattr(Path, "rename", refuse(code))
+    with pytest.raises(DataError, match=f"cannot be moved aside: {os.strerror(code)}.*Remedy: another folder"):
+        RunFolder.open(folder.path, "toy", "mini", CONFIG, fresh=True)
+    assert folder.events("old")
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_folder_without_a_name_of_its_own_is_not_moved_aside(tmp_path, monkeypatch, name):
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    with pytest.raises(UsageError, match="--fresh could move aside. Remedy"):
+        RunFolder.open(name, "toy", "mini", CONFIG, fresh=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["deep"]
+
+
+def test_a_folder_that_may_not_be_listed_or_entered_is_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", refuse(errno.EACCES))
+        with pytest.raises(UsageError, match="run cannot be looked into: Permission denied. Remedy: --out"):
+            fresh_folder(tmp_path)
+    monkeypatch.setattr(Path, "is_file", refuse(errno.EACCES))
+    with pytest.raises(UsageError, match="run cannot be looked into: Permission denied. Remedy"):
+        RunFolder.read(tmp_path / "run")
+
+
 @pytest.mark.parametrize("text", ["study = ", "seed = 1\n", "\xff\xfe"])
 def test_a_damaged_config_is_a_sentence(tmp_path, text):
     folder = fresh_folder(tmp_path)
@@ -144,8 +204,39 @@ def test_a_second_process_is_refused_and_a_dead_one_holds_nothing(tmp_path):
     reading = RunFolder.read(path)
     with pytest.raises(UsageError, match="in use"), reading.lock():
         pass
+    # a holder in another container, where processes are numbered as here, is in the middle of writing
+    (path / "run.lock").write_text(f"{os.getpid()} {socket.gethostname()}\n")
+    (path / ".a.1.partial").touch()
+    (path / "run.jsonl").write_text('{"half')
+    with pytest.raises(UsageError, match="in use"):
+        RunFolder.open(path, "toy", "mini", {"seed": 1})
+    assert (path / ".a.1.partial").exists()
+    assert (path / "run.jsonl").read_text() == '{"half'
     holder.kill()
     holder.wait()
     holder.stdout.close()
     with RunFolder.open(path, "toy", "mini", {"seed": 1}).lock():
         RunFolder.open(path, "toy", "mini", {"seed": 1})
+        with pytest.raises(UsageError, match="in use"), reading.lock():
+            pass
+
+
+def test_the_folder_is_held_while_it_is_put_in_order(tmp_path, monkeypatch):
+    folder = fresh_folder(tmp_path)
+    code = f"from parametra.store.runfolder import RunFolder; RunFolder.open({str(folder.path)!r}, 'toy', 'mini', {CONFIG!r})"
+    answers = []
+
+    def meanwhile(path):
+        answers.append(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr)
+
+    monkeypatch.setattr("parametra.store.runfolder.clean_temporaries", meanwhile)
+    fresh_folder(tmp_path)
+    assert "in use by another process" in answers[0]
+
+
+def test_a_forbidden_file_elsewhere_is_not_blamed_on_the_folder_that_is_held(tmp_path):
+    folder = fresh_folder(tmp_path)
+    with pytest.raises(PermissionError), folder.lock():
+        raise PermissionError(errno.EACCES, "denied", str(tmp_path / "data"))
+    with folder.lock():  # it is free again
+        pass

@@ -1,8 +1,10 @@
 """A run goes on where it was, ends with the same numbers, and says in one sentence why it cannot."""
 
+import errno
 import importlib.util
 import io
 import json
+import os
 import random
 import signal
 import subprocess
@@ -216,6 +218,34 @@ def test_a_preset_with_a_wrong_about_table_is_named(start):
 
 def test_requirements_pass_on_this_machine(tmp_path):
     requirements.check(toy.study(tmp_path / "presets").about("nano"), tmp_path / "run")
+
+
+def test_what_vanishes_while_a_folder_is_measured_counts_nothing(tmp_path, monkeypatch):
+    """Another process writes in the folder: its temporaries come and go, files and folders."""
+    for name in ("fields/a", "fields/.b.1.partial", "c", ".d.1.partial/e"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * 1000)
+    assert requirements._size(tmp_path) == 4e-6
+
+    def vanishing(call):
+        def look(path, **options):
+            if str(path).endswith(".partial"):
+                raise FileNotFoundError(errno.ENOENT, "gone", str(path))
+            return call(path, **options)
+
+        return look
+
+    monkeypatch.setattr(Path, "stat", vanishing(Path.stat))
+    monkeypatch.setattr(os, "scandir", vanishing(os.scandir))
+    assert requirements._size(tmp_path) == 2e-6
+    assert requirements._size(tmp_path / "absent") == 0.0
+
+
+def test_a_stage_that_may_not_read_a_file_elsewhere_is_not_blamed_on_the_folder(start, tmp_path):
+    with pytest.raises(PermissionError):
+        start("trouble='data'")
+    with pytest.raises(DataError, match=f"Could not write {tmp_path / 'run'}: Permission denied"):
+        start("trouble='folder'", fresh=True)
 
 
 def run_program(out, pause):

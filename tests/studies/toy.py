@@ -38,7 +38,7 @@ def walk(run):
     step, x = json.loads(checkpoint.read_text()) if checkpoint.exists() else (0, run.config.seed)
     while step < run.config.steps:
         if step == run.config.steps // 2:
-            cause_trouble(run.config.trouble)
+            cause_trouble(run.config.trouble, run.folder.path)
         step, x = step + 1, (1103515245 * x + 12345) % 2**31
         time.sleep(run.config.pause)
         if step % 5 == 0:
@@ -47,13 +47,15 @@ def walk(run):
     return {"end": x, "metrics": [Metric("end", float(x), "1", 0.0, "higher")]}
 
 
-def cause_trouble(trouble):
+def cause_trouble(trouble, path):
     if trouble == "physics":
         raise PhysicalStopError("temperature", 14.0, 17, 3, 400.0, (150.0, 350.0))
     if trouble == "interrupt":
         raise KeyboardInterrupt
     if trouble == "disk":
         raise OSError(28, "No space left on device")
+    if trouble in ("data", "folder"):
+        raise PermissionError(13, "Permission denied", str(path / "fields" if trouble == "folder" else path.parent / "data"))
     if trouble == "bug":
         raise ZeroDivisionError
 

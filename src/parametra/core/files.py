@@ -11,6 +11,8 @@ from parametra.core.errors import DataError
 from parametra.core.machine import free_disk
 
 TEMPORARY = ".partial"
+FULL = errno.ENOSPC, errno.EDQUOT
+FORBIDDEN = errno.EACCES, errno.EPERM, errno.EROFS
 COMPILED = "compiled"  # the folder in a run where jax keeps its programs, the first before there is a run
 
 
@@ -19,19 +21,24 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary neighbour of `path`, a file or a folder as the body likes, that becomes `path` when the body ends well.
 
     An exception in the body removes the temporary and leaves an existing `path` alone. A file is replaced in one rename; a
-    folder in two (a kill between them leaves no `path`, never a mixture).
+    folder in two (a kill between them leaves no `path`, never a mixture). A file does not replace a folder.
 
     Raises:
-        DataError: no space, no permission, or a read-only disk.
+        DataError: no space, no permission, a read-only disk, a file in the place of the folder above, or a folder in the place of
+            the file.
     """
     path = Path(path)
+    if not path.name:  # "." or "/"
+        raise DataError(_folder_sentence(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
-    with explain_disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    with explain_disk(path, path.parent):
         remove(temporary)
         try:
             yield temporary
             if temporary.is_file():
+                if path.is_dir():
+                    raise DataError(_folder_sentence(path))
                 with temporary.open("rb") as stream:
                     os.fsync(stream.fileno())
             if path.is_dir():
@@ -53,6 +60,17 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder `path` and those above it, where they are absent; DataError if that cannot be."""
+    with explain_disk(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            raise DataError(f"{path} cannot be made: {error.strerror}. Remedy: --out with a folder that you may write.") from None
+
+
 def remove(path: Path) -> None:
     """Remove a file or a whole folder; nothing happens if it is absent."""
     if path.is_dir() and not path.is_symlink():
@@ -68,19 +86,22 @@ def clean_temporaries(folder: Path) -> None:
 
 
 @contextmanager
-def explain_disk(path: Path) -> Iterator[None]:
-    """Turn the disk errors that a user can mend (full, forbidden, read-only) into a DataError that names `path`."""
+def explain_disk(path: Path, within: Path | None = None) -> Iterator[None]:
+    """Turn the disk errors that a user can mend (full, forbidden, read-only) into a DataError that names `path`.
+
+    A forbidden file counts where it lies in `within`, by default in `path`: another one is no matter of writing here.
+    """
     try:
         yield
     except Exception as error:
-        sentence = disk_sentence(error, path)
+        sentence = disk_sentence(error, path, within)
         if sentence is None:
             raise
         raise DataError(sentence) from error
 
 
-def disk_sentence(error: BaseException, path: Path) -> str | None:
-    """One sentence for a full, forbidden or read-only disk; None for any other error.
+def disk_sentence(error: BaseException, path: Path, within: Path | None = None) -> str | None:
+    """One sentence for a full, forbidden or read-only disk, as in `explain_disk`; None for any other error.
 
     Libraries below wrap the system's error in their own, so the chain of causes and the text are searched too.
     """
@@ -89,16 +110,27 @@ def disk_sentence(error: BaseException, path: Path) -> str | None:
         if isinstance(seen, DataError):
             return None
         code, text = getattr(seen, "errno", None), str(seen).lower()
-        if code in (errno.ENOSPC, errno.EDQUOT) or "no space left on device" in text or "disk quota exceeded" in text:
+        if code in FULL or "no space left on device" in text or "disk quota exceeded" in text:
             free = round(1000 * free_disk(path))
             return (
                 f"Could not write {path}: no space left on the disk ({free} MB free). Likely cause: the run's fields and "
                 "checkpoints need more. Remedy: free some space and give the same command again, it goes on where it was."
             )
-        if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if code in FORBIDDEN and _names_a_file_in(seen, within or path):
             return (
                 f"Could not write {path}: {os.strerror(code)}. Likely cause: the folder belongs to another user or a read-only "
                 "disk. Remedy: --out with a folder that you may write."
             )
-        seen = seen.__cause__ or seen.__context__
+        seen = seen.__cause__
     return None
+
+
+def _names_a_file_in(error: BaseException, folder: Path) -> bool:
+    name = getattr(error, "filename", None)
+    if not isinstance(name, str | bytes | os.PathLike):
+        return False
+    return Path(os.path.realpath(os.fsdecode(name))).is_relative_to(os.path.realpath(folder))
+
+
+def _folder_sentence(path: Path) -> str:
+    return f"{path} is a folder. Remedy: a file name."

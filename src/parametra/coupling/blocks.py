@@ -84,6 +84,24 @@ def whole_columns(parts: Any, columns: int) -> PyTree:
     return jax.tree.map(lambda *leaves: leaves[0] if np.ndim(leaves[0]) == 0 else jnp.concatenate(leaves)[:columns], *parts)
 
 
+def regrouped_shapes(closure: Closure, carry: PyTree, seen: PyTree, leaves: int) -> list[PyTree]:
+    """The shapes that a memory of so many leaves can have, whole or in blocks, of a closure that sees `seen` and has `carry`."""
+    whole = eqx.filter_eval_shape(whole_columns, carry, columns_of(seen)) if isinstance(closure, ColumnBlocks) else carry
+    blocks, rest = divmod(leaves, max(len(jax.tree.leaves(whole)), 1))
+    if rest or blocks < 1:
+        return []
+    parts = eqx.filter_eval_shape(split_columns, whole, blocks)
+    return [whole, parts] if blocks == 1 else [parts]
+
+
+def regroup(closure: Closure, memory: PyTree, carry: PyTree, columns: int) -> Carry:
+    """A memory, whole or in any number of blocks, in the blocks of `closure`, whose own memory is of the structure of `carry`."""
+    plain = carry[0] if isinstance(closure, ColumnBlocks) else carry
+    if jax.tree.structure(memory) != jax.tree.structure(plain):
+        memory = whole_columns(memory, columns)
+    return closure.split(memory) if isinstance(closure, ColumnBlocks) else memory
+
+
 _split = eqx.filter_jit(split_columns)
 _whole = eqx.filter_jit(whole_columns)
 

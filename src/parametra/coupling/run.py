@@ -1,18 +1,20 @@
 """The coupled run: a host, a closure and a clock, with output streamed out, checkpoints, and a watch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, PyTree
 
 from parametra.core.errors import UsageError
+from parametra.coupling.blocks import regroup, regrouped_shapes
 from parametra.coupling.protocols import Carry, Closure, Host, State
 from parametra.coupling.records import Recorder, Reduce, record_nothing
 from parametra.coupling.step import look, run_compiled, run_stepwise
-from parametra.coupling.trees import strongly_typed
+from parametra.coupling.trees import columns_of, strongly_typed
 from parametra.coupling.watch import Watch
 from parametra.store.checkpoints import newest_checkpoint, restore_checkpoint, save_checkpoint
 
@@ -64,7 +66,8 @@ def coupled_run(
         reduce: "mean" averages every record over its chunk, "none" keeps all steps, `(step, ...)`.
         on_chunk: `on_chunk(step, records, state)` after every healthy chunk; `step` is the number of the coming step.
         watch: ends the run at the first value that is not finite or leaves its limits.
-        checkpoint: folder of checkpoints. If it holds one, the run goes on from there, bit for bit.
+        checkpoint: folder of checkpoints. If it holds one, the run goes on from there, bit for bit; a closure in another number
+            of blocks than then goes on too, see `restore`.
         checkpoint_every: chunks between checkpoints; the end is always one.
         start_step: number of the first step.
         on_start: `on_start(step)` once before the first step, with where the run really starts: what was written for later
@@ -78,8 +81,10 @@ def coupled_run(
     record, rows = record or record_nothing, chunk if reduce == "none" else None
     state, carry = strongly_typed((state, carry))
     step, end, healthy_checkpoint = start_step, start_step + steps, None
-    if checkpoint is not None and (restored := _restore(checkpoint, state, carry, start_step, end)) is not None:
-        (state, carry), step, healthy_checkpoint = restored
+    if checkpoint is not None and (restored := restore(checkpoint, host, closure, state, carry)) is not None:
+        state, carry, step = restored
+        _require_within(checkpoint, step, start_step, end)
+        healthy_checkpoint = newest_checkpoint(checkpoint)
     if on_start is not None:
         on_start(step)
     _require_healthy(host, state, step, watch, healthy_checkpoint)
@@ -97,6 +102,39 @@ def coupled_run(
         if checkpoint is not None and (since_checkpoint == checkpoint_every or step == end):
             healthy_checkpoint, since_checkpoint = _save(checkpoint, state, carry, step), 0
     return CoupledResult(state, carry, step)
+
+
+def restore(checkpoint: Path, host: Host, closure: Closure, state: PyTree, carry: PyTree) -> CoupledResult | None:
+    """Where the newest healthy checkpoint of a coupled run is; None if there is none.
+
+    The memory of a closure in blocks (`ColumnBlocks`) may be stored in another number of blocks, or whole: it is put together and
+    split anew.
+
+    Args:
+        checkpoint: folder of checkpoints.
+        host: the host.
+        closure: the closure that shall go on.
+        state: a state of the host, or its shapes.
+        carry: the closure's memory as its `init` gives it, or its shapes.
+
+    Raises:
+        DataError: checkpoints exist but none is whole, or they hold another state.
+    """
+
+    def regrouped(leaves: int) -> Iterator[dict[str, PyTree]]:
+        count = leaves - len(jax.tree.leaves(state))
+        for other in regrouped_shapes(closure, carry, eqx.filter_eval_shape(host.resolved, state), count):
+            yield {"state": state, "carry": other}
+
+    restored = restore_checkpoint(checkpoint, {"state": state, "carry": carry}, regrouped)
+    if restored is None:
+        return None
+    tree, step = restored
+    memory = tree["carry"]
+    if jax.tree.structure(memory) != jax.tree.structure(carry):
+        memory = regroup(closure, memory, carry, columns_of(eqx.filter_eval_shape(host.resolved, state)))
+    restored_state, memory = strongly_typed((tree["state"], memory))
+    return CoupledResult(restored_state, memory, step)
 
 
 def _require_sane(steps: int, chunk: int, reduce: str, checkpoint_every: int) -> None:
@@ -121,16 +159,9 @@ def _save(checkpoint: Path, state: State, carry: Carry, step: int) -> Path | Non
     return newest_checkpoint(checkpoint)
 
 
-def _restore(
-    checkpoint: Path, state: State, carry: Carry, first: int, end: int
-) -> tuple[tuple[State, Carry], int, Path | None] | None:
-    restored = restore_checkpoint(checkpoint, {"state": state, "carry": carry})
-    if restored is None:
-        return None
-    tree, step = restored
+def _require_within(checkpoint: Path, step: int, first: int, end: int) -> None:
     if not first <= step <= end:
         raise UsageError(
             f"The checkpoint in {checkpoint} is at step {step}, outside this run of steps {first} to {end}. Likely cause: "
             "another run's folder, or a shortened run. Remedy: another folder, or as many steps as before."
         )
-    return strongly_typed((tree["state"], tree["carry"])), step, newest_checkpoint(checkpoint)

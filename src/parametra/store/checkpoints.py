@@ -3,6 +3,8 @@
 import json
 import logging
 import zlib
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,13 @@ def save_checkpoint(path: Path, tree: Any, step: int, keep: int = 2) -> None:
         remove(old)
 
 
-def restore_checkpoint(path: Path, skeleton: Any) -> tuple[Any, int] | None:
+def restore_checkpoint(path: Path, skeleton: Any, others: Callable[[int], Iterable[Any]] | None = None) -> tuple[Any, int] | None:
     """The newest healthy checkpoint below `path`, in the shape of `skeleton`, and its step; None if there is none at all.
+
+    Args:
+        path: the folder that `save_checkpoint` was given.
+        skeleton: a pytree as it was saved, of arrays or of their shapes.
+        others: skeletons for a checkpoint of so many leaves, tried in turn where `skeleton` does not fit.
 
     Raises:
         DataError: checkpoints exist but none is whole, or they hold another state than `skeleton`.
@@ -53,7 +60,9 @@ def restore_checkpoint(path: Path, skeleton: Any) -> tuple[Any, int] | None:
         manifest = _healthy(folder)
         state = _read(folder, len(manifest["leaves"])) if manifest is not None else None
         if manifest is not None and state is not None:
-            return _fill(folder, skeleton, manifest, state), int(manifest["step"])
+            candidates = chain([skeleton], others(len(manifest["leaves"])) if others is not None else ())
+            fitting = next((one for one in candidates if _difference(one, manifest) is None), skeleton)
+            return _fill(folder, fitting, manifest, state), int(manifest["step"])
         logger.warning("%s is damaged and left out.", folder)
     if steps:
         raise DataError(
@@ -107,18 +116,27 @@ def _read(folder: Path, count: int) -> list[np.ndarray] | None:
 
 
 def _fill(folder: Path, skeleton: Any, manifest: dict[str, Any], state: list[np.ndarray]) -> Any:
+    difference = _difference(skeleton, manifest)
+    if difference is not None:
+        raise DataError(
+            f"{folder} holds another state: {difference}. Likely cause: it was written under other settings or by another "
+            "version. Remedy: --fresh."
+        )
+    expected = _numeric_leaves(skeleton)
+    values = iter([_like(leaf, array) for leaf, array in zip(expected.values(), state, strict=True)])
+    return jax.tree.map(lambda leaf: next(values) if _is_numeric(leaf) else leaf, skeleton)
+
+
+def _difference(skeleton: Any, manifest: dict[str, Any]) -> str | None:
+    """In words, the first leaf of which skeleton and checkpoint differ."""
     expected = _numeric_leaves(skeleton)
     stored = {name: (dtype, tuple(shape)) for name, dtype, shape in manifest["leaves"]}
     for name in [*expected, *stored]:
         wanted = _kind(expected[name]) if name in expected else "absent"
         found = stored.get(name, "absent")
         if wanted != found:
-            raise DataError(
-                f"{folder} holds another state: {name or 'the state'} is {found} there and {wanted} here. Likely cause: it was "
-                "written under other settings or by another version. Remedy: --fresh."
-            )
-    values = iter([_like(leaf, array) for leaf, array in zip(expected.values(), state, strict=True)])
-    return jax.tree.map(lambda leaf: next(values) if _is_numeric(leaf) else leaf, skeleton)
+            return f"{name or 'the state'} is {found} there and {wanted} here"
+    return None
 
 
 def _numeric_leaves(tree: Any) -> dict[str, Any]:

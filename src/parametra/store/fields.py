@@ -59,15 +59,20 @@ def append_fields(path: str | Path, dataset: xr.Dataset, dim: str = "time") -> N
 
 
 def truncate_fields(path: str | Path, length: int, dim: str = "time") -> None:
-    """Cut an appended store back to its first `length` entries, as a resumed run needs it; 0 removes it.
+    """Cut an appended store back to its first `length` entries, as a resumed run needs it; 0 removes it, if it is there.
 
     Raises:
-        DataError: the store is damaged, or shorter than `length`.
+        DataError: the store is absent, damaged, or shorter than `length`.
     """
     path = Path(path)
     if length == 0:
         remove(path)
         return
+    if not path.exists():
+        raise DataError(
+            f"{path} is absent where {length} entries along {dim} are needed. Likely cause: it was deleted, or not restored with "
+            "the checkpoints. Remedy: --fresh, or restore both together."
+        )
     with explain_disk(path):
         group = _open_group(path, "r+")
         found = _committed(path, group, dim)

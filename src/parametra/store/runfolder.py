@@ -11,7 +11,7 @@ import os
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,11 @@ import tomli_w
 
 from parametra.core.config import without_none
 from parametra.core.errors import DataError, UsageError
-from parametra.core.files import COMPILED, TEMPORARY, clean_temporaries, explain_disk, write_text
+from parametra.core.files import COMPILED, TEMPORARY, clean_temporaries, explain_disk, make_folder, write_text
 from parametra.store.metrics import Metric
+
+PARTS = "fields", "networks", "checkpoints"
+_HELD: set[tuple[int, int]] = set()  # run.lock of what this process holds; containers may share pids and host names
 
 
 class RunFolder:
@@ -41,24 +44,21 @@ class RunFolder:
         """Create the folder, or resume the run in it; `fresh` moves an old folder aside to PATH.old-N first.
 
         Raises:
-            UsageError: the folder holds another study, preset or configuration, or no run at all, or another process runs in it.
-            DataError: the folder cannot be written or its config.toml is damaged.
+            UsageError: the folder holds another study, preset or configuration, or no run at all, or may not be looked into, or
+                another process runs in it.
+            DataError: the folder cannot be written or moved, or its config.toml is damaged.
         """
         path = Path(path)
         wanted = _as_toml({"study": study, "preset": preset, **config})
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"{path} is a file, not a folder. Remedy: --out with another name.")
-        _refuse_if_held(path)
-        if fresh and path.exists():
-            path.rename(_free_name(path))
-        if (path / "config.toml").exists():
-            _refuse_other(path, _read_config(path), wanted)
-        elif path.exists() and any(
-            not (entry.name == COMPILED or entry.name.endswith((TEMPORARY, "run.lock"))) for entry in path.iterdir()
-        ):
-            raise UsageError(f"{path} is not empty and holds no run. Likely cause: a mistyped --out. Remedy: another folder.")
-        _make_folders(path)
-        with explain_disk(path):
+        with explain_look(path, "--out with a folder of yours"):
+            if fresh and path.is_dir():
+                _move_aside(path)
+            _refuse_foreign(path, wanted)
+        make_folder(path)
+        with _held(path, again=True), explain_disk(path):
+            _refuse_foreign(path, wanted)  # another process may have come first
+            for part in PARTS:
+                make_folder(path / part)
             clean_temporaries(path)
             if not (path / "config.toml").exists():
                 write_text(path / "config.toml", tomli_w.dumps(wanted))
@@ -67,13 +67,19 @@ class RunFolder:
 
     @classmethod
     def read(cls, path: str | Path) -> "RunFolder":
-        """The run in `path`, unchanged; DataError if there is none or if its config.toml is damaged."""
+        """The run in `path`, unchanged.
+
+        Raises:
+            UsageError: the folder may not be looked into.
+            DataError: there is no run, or its config.toml is damaged.
+        """
         path = Path(path)
-        if not (path / "config.toml").is_file():
-            raise DataError(
-                f"{path} holds no run: no config.toml. Remedy: the folder that `parametra run` wrote, or run it first."
-            )
-        config = _read_config(path)
+        with explain_look(path, "the right to read it, or a copy of yours"):
+            if not (path / "config.toml").is_file():
+                raise DataError(
+                    f"{path} holds no run: no config.toml. Remedy: the folder that `parametra run` wrote, or run it first."
+                )
+            config = _read_config(path)
         return cls(path, str(config.get("study", "")), str(config.get("preset", "")), _strip(config))
 
     def fields(self, name: str) -> Path:
@@ -138,42 +144,79 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder for this process; UsageError if another one has it. A dead process holds nothing."""
-        with explain_disk(self.path), (self.path / "run.lock").open("a+") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(_held_sentence(self.path)) from None
-            stream.truncate(0)
-            stream.write(f"{os.getpid()} {socket.gethostname()}\n")
-            stream.flush()
+        """Hold the folder for this process; UsageError if it is held already. A dead process holds nothing."""
+        with _held(self.path):
             yield
 
 
-def _make_folders(path: Path) -> None:
+@contextmanager
+def explain_look(path: Path, remedy: str) -> Iterator[None]:
+    """Turn an error of the system about looking into `path` into a UsageError with this remedy."""
     try:
-        for part in ("fields", "networks", "checkpoints"):
-            (path / part).mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise DataError(f"{path} cannot be made: {error.strerror}. Remedy: --out with a folder that you may write.") from None
+        raise UsageError(f"{path} cannot be looked into: {error.strerror}. Remedy: {remedy}.") from None
 
 
-def _refuse_if_held(path: Path) -> None:
-    """A lock that this very process holds is no obstacle: it is the same run."""
-    file = path / "run.lock"
-    if not file.exists():
-        return
-    with explain_disk(path), file.open("r+") as stream:
+@contextmanager
+def _held(path: Path, again: bool = False) -> Iterator[None]:
+    """Hold the folder for this process; with `again` also where it does so already: it is the same run then."""
+    with explain_disk(path):
+        stream = (path / "run.lock").open("a+")
+    with stream:
+        status = os.fstat(stream.fileno())
+        key = status.st_dev, status.st_ino
+        if again and key in _HELD:
+            yield
+            return
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if file.read_text().split(" ")[0] != str(os.getpid()):
-                raise UsageError(_held_sentence(path)) from None
+            raise UsageError(_held_sentence(path)) from None
+        with explain_disk(path):
+            stream.truncate(0)
+            stream.write(f"{os.getpid()} {socket.gethostname()}\n")
+            stream.flush()
+        _HELD.add(key)
+        try:
+            yield
+        finally:
+            _HELD.remove(key)
 
 
 def _held_sentence(path: Path) -> str:
     owner = " on ".join((path / "run.lock").read_text().split()) or "unknown"
     return f"{path} is in use by another process (pid {owner}). Remedy: wait for it, stop it, or take another folder with --out."
+
+
+def _move_aside(path: Path) -> None:
+    """Rename the folder to PATH.old-N, while nobody else runs in it."""
+    if path.name in ("", ".."):
+        raise UsageError(f"{path} is no name that --fresh could move aside. Remedy: --out with the name of the folder.")
+    with _held(path, again=True) if (path / "run.lock").exists() else nullcontext():
+        try:
+            path.rename(_free_name(path))
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be moved aside: {error.strerror}. Likely cause: a mounted folder, or one in a folder of another "
+                "user. Remedy: another folder with --out."
+            ) from None
+
+
+def _refuse_foreign(path: Path, wanted: dict[str, Any]) -> None:
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file, not a folder. Remedy: --out with another name.")
+    if (path / "config.toml").exists():
+        _refuse_other(path, _read_config(path), wanted)
+    elif path.exists() and not all(map(_is_of_a_beginning, path.iterdir())):
+        raise UsageError(f"{path} is not empty and holds no run. Likely cause: a mistyped --out. Remedy: another folder.")
+
+
+def _is_of_a_beginning(entry: Path) -> bool:
+    """Whether the entry may be there before config.toml is: a kill or a full disk can come first."""
+    if entry.name in PARTS:
+        return entry.is_dir() and not any(entry.iterdir())
+    return entry.name == COMPILED or entry.name.endswith((TEMPORARY, "run.lock"))
 
 
 def _refuse_other(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

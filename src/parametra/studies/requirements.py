@@ -1,5 +1,7 @@
 """Whether this machine is big enough for a preset, asked before anything is written."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from parametra.core import machine
@@ -26,8 +28,13 @@ def check(about: About, out: Path) -> None:
 
 
 def _size(path: Path) -> float:
-    """What the folder already holds [GB]: a resumed run needs only the rest."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / machine.GIGABYTE if path.is_dir() else 0.0
+    """What the folder already holds [GB]: a resumed run needs only the rest. What vanishes meanwhile counts nothing."""
+    size = 0
+    for folder, _, files in os.walk(path):
+        for file in files:
+            with suppress(OSError):
+                size += Path(folder, file).stat().st_size
+    return size / machine.GIGABYTE
 
 
 def _check_gpu(needed: float) -> None:

@@ -18,7 +18,7 @@ from parametra.core.errors import ParametraError, PhysicalStopError, UsageError
 from parametra.core.files import COMPILED, explain_disk
 from parametra.core.progress import Progress
 from parametra.store.metrics import Metric
-from parametra.store.runfolder import RunFolder
+from parametra.store.runfolder import RunFolder, explain_look
 from parametra.studies import requirements
 from parametra.studies.base import Run, Stage, Study
 
@@ -82,10 +82,8 @@ def run_study(
 
 
 def _reach(path: Path) -> None:
-    try:
+    with explain_look(path, "--out with a folder of yours"):
         (path / "config.toml").exists()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be looked into: {error.strerror}. Remedy: --out with a folder of yours.") from None
 
 
 def _check(stages: Sequence[Stage], config: Any, path: Path) -> None:

@@ -3,10 +3,12 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,23 +28,28 @@ class Smoke:
     def run(self, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*COMMAND, str(path), *options], capture_output=True, text=True, check=False, env=self.environment)
 
-    def kill(self, path: Path, *options: str, times: int, seed: int = 5) -> int:
-        """kill -9 some seconds after each of so many starts; how many kills it took or, if it was done before, took place."""
-        chance, kills = random.Random(seed), 0
+    def kill(self, path: Path, *options: str, times: int, seed: int = 5, begin: Path | None = None) -> list[Path]:
+        """kill -9 `times` times, each at a moment drawn from the start of the process on.
+
+        A run that is done before then is followed by one in a new folder, PATH-1, PATH-2 and so on, a copy of `begin` where that
+        is given. All of them, each either done or killed.
+        """
+        chance, kills, folders = random.Random(seed), 0, [path]
         while kills < times:
+            if begin is not None and not folders[-1].exists():
+                shutil.copytree(begin, folders[-1])
             quiet = subprocess.DEVNULL
-            process = subprocess.Popen([*COMMAND, str(path), *options], stdout=quiet, stderr=quiet, env=self.environment)
-            deadline = time.monotonic() + chance.uniform(4.0, 14.0)
-            while process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGKILL)
+            process = subprocess.Popen([*COMMAND, str(folders[-1]), *options], stdout=quiet, stderr=quiet, env=self.environment)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(chance.uniform(0.0, 14.0))
+            process.kill()
+            ended = process.wait()
+            assert ended in (0, -signal.SIGKILL)
+            if ended:
                 kills += 1
-            elif process.returncode == 0:
-                break
-            process.wait()
-            assert process.returncode in (0, -signal.SIGKILL)
-        return kills
+            else:
+                folders.append(path.with_name(f"{path.name}-{len(folders)}"))
+        return folders
 
     @staticmethod
     def figures(path: Path) -> dict[str, float]:

@@ -159,16 +159,15 @@ def test_every_figure_of_the_worlds_is_there_with_its_target(abroad):
 @pytest.mark.long
 def test_killed_abroad_it_ends_with_the_same_numbers(smoke, abroad, tmp_path):
     whole, early = abroad
-    path = tmp_path / "killed"
-    shutil.copytree(early, path)
-    assert smoke.kill(path, *WORLDS, "--until", "abroad", times=6, seed=7) >= 2
-    assert smoke.run(path, *WORLDS, "--until", "abroad").returncode == 0
     figures = smoke.figures(whole)
-    assert all(figures[name] == value for name, value in smoke.figures(path).items())
-    for name in ("truth-plus4", "ledger-plus4", "response-plus4", "transfer-plus4"):
-        one, other = (open_fields(folder / "fields" / f"{name}.zarr").load() for folder in (whole, path))
-        for variable in one.data_vars:
-            np.testing.assert_array_equal(one[variable], other[variable])
+    options = *WORLDS, "--until", "abroad"
+    for path in smoke.kill(tmp_path / "killed", *options, times=6, seed=7, begin=early):
+        assert smoke.run(path, *options).returncode == 0
+        assert all(figures[name] == value for name, value in smoke.figures(path).items())
+        for name in ("truth-plus4", "ledger-plus4", "response-plus4", "transfer-plus4"):
+            one, other = (open_fields(folder / "fields" / f"{name}.zarr").load() for folder in (whole, path))
+            for variable in one.data_vars:
+                np.testing.assert_array_equal(one[variable], other[variable])
 
 
 @pytest.mark.long

@@ -91,8 +91,7 @@ class _Writer:
 
     def cut(self, step: int) -> None:
         """Drop what was written beyond the checkpoint that the run goes on from."""
-        if self.path.exists():
-            truncate_fields(self.path, -(-step // self.per_day))
+        truncate_fields(self.path, -(-step // self.per_day))
 
     def __call__(self, step: int, records: dict[str, np.ndarray], state: Any) -> None:
         grid, drive = self.drive.host.grid, self.drive

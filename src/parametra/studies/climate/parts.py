@@ -1,6 +1,5 @@
 """What the stages share: the host and the truth from a configuration, what a run records, and how it is stored."""
 
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from parametra.climate.host.atmosphere import Atmosphere
 from parametra.climate.radiation import CloudOptics
 from parametra.climate.schemes.conventional import Conventional
 from parametra.climate.schemes.multiscale import Multiscale
+from parametra.core import machine
 from parametra.core.constants import GRAVITY, SOLAR_CONSTANT
 from parametra.core.files import atomic_path
 from parametra.coupling import Closure, ColumnBlocks, Watch
@@ -51,7 +51,7 @@ def conventional(config: ClimateConfig) -> Conventional:
 
 def in_blocks(config: ClimateConfig, scheme: Closure) -> Closure:
     """A scheme with blocks of columns on every core; as it is on a GPU, and where one block is asked for."""
-    blocks = config.truth.blocks or (1 if jax.default_backend() != "cpu" else os.cpu_count() or 1)
+    blocks = config.truth.blocks or (1 if jax.default_backend() != "cpu" else machine.cores())
     return scheme if blocks == 1 else ColumnBlocks(scheme, blocks)
 
 

@@ -12,7 +12,8 @@ import xarray as xr
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.core.constants import SECONDS_PER_DAY
 from parametra.coupling import coupled_run, start
-from parametra.store.checkpoints import newest_checkpoint, restore_checkpoint
+from parametra.coupling.run import restore
+from parametra.store.checkpoints import newest_checkpoint
 from parametra.store.fields import append_fields, open_fields, truncate_fields
 from parametra.studies.base import Run
 from parametra.studies.climate import parts
@@ -74,8 +75,7 @@ class _Recorder:
     def cut(self, step: int) -> None:
         """Drop what was written beyond the checkpoint that the run goes on from."""
         for path, length in ((self.columns, step), (self.ledger, -(-step // self.chunk))):
-            if path.exists():
-                truncate_fields(path, length)
+            truncate_fields(path, length)
 
     def __call__(self, step: int, records: dict[str, np.ndarray], state: Any) -> None:
         grid, per_day = self.host.grid, self.host.config.steps_per_day
@@ -138,10 +138,9 @@ def last_state(run: Run, segment: int = -1, store: str = TRUTH) -> tuple[Any, An
     state = eqx.filter_eval_shape(host.init, jax.random.key(0))
     resolved, forcing = eqx.filter_eval_shape(host.resolved, state)
     carry = eqx.filter_eval_shape(closure.init, resolved, forcing, jax.random.key(0))
-    skeleton = {"state": state, "carry": carry}
-    restored = restore_checkpoint(segment_folder(run, segment % segments, store), skeleton)
+    restored = restore(segment_folder(run, segment % segments, store), host, closure, state, carry)
     assert restored is not None, "the stage that made it is finished"
-    return restored[0]["state"], restored[0]["carry"]
+    return restored.state, restored.carry
 
 
 def truth_fields(run: Run, first_day: float, last_day: float, store: str = TRUTH) -> xr.Dataset:
