@@ -306,7 +306,12 @@ def contents() -> xr.Dataset:
     )
     energy[0, day > 0] = energy[1:, day <= 0] = np.nan
     coords = {"run": ["truth", "network", "conventional"], "day": day}
-    return xr.Dataset({"energy": (("run", "day"), energy), "water": (("run", "day"), 30.0 + 0.3 * energy)}, coords)
+    verdicts = {
+        "drift": [0.4, 0.01, 0.12], "drift_low": [np.nan, -0.02, 0.08], "drift_high": [np.nan, 0.04, 0.16],
+        "drift_word": ["too short", "long enough", "long enough"], "drift_why": ["worth 6.1 independent days, ten are needed"] * 3,
+    }  # fmt: skip
+    series = {"energy": (("run", "day"), energy), "water": (("run", "day"), 30.0 + 0.3 * energy)}
+    return xr.Dataset(series | {name: ("run", values) for name, values in verdicts.items()}, coords)
 
 
 def skillmap() -> xr.Dataset:

@@ -9,6 +9,7 @@ import xarray as xr
 from parametra.report import build
 from parametra.report.headline import headline
 from parametra.report.reader import RunReader
+from parametra.report.sections.elsewhere import section
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.store.runfolder import RunFolder
@@ -50,6 +51,7 @@ def response(made_up, world: dict) -> xr.Dataset:
     section = np.outer(np.cos(np.radians(made_up.LATITUDE)), np.linspace(0.0, 6.0, made_up.LEVELS))
     figures = ["mean_temperature", "precipitation", HEATING, "precipitation_flux"]
     scalars = {"change_mean_temperature": 4.4, "change_precipitation": 0.3, "kept": 1.0}
+    scalars |= {"gap_absolute_temperature": 1.75}
     scalars |= {f"{kind}_{name}": 0.93 for kind in ("r", "departure_r") for name in figures[2:]}
     drift = 270.0 + np.outer(np.arange(len(runs)), day / 30.0)
     drift[runs.index("plain-1"), 7:] = np.nan
@@ -95,6 +97,19 @@ def test_two_worlds_have_their_figures_table_and_sentences(folder):
     assert re.search(r"mean precipitation: too short, because", text)
     assert re.search(r"map of precipitation: barely, because", text)
     assert "30, 7" in text
+
+
+def test_sections_of_temperature_are_not_called_r9_and_r9_is_a_number(made_up, folder):
+    text = str(section(RunReader(folder)))
+    assert "sections of the change of zonal-mean temperature from the reference truth, coupled" in text
+    assert "reference truth (R9)" not in text
+    assert "R9 at +4 K" in text
+    assert "reference, plain inputs 1.75 K" in text
+    assert "A half of that truth differs from the whole by 1.75 K" in text
+    write_fields(
+        RunFolder.read(folder).fields("response-plus4"), response(made_up, WORLDS[0]).drop_vars("gap_absolute_temperature")
+    )
+    assert "R9 at" not in str(section(RunReader(folder)))
 
 
 @pytest.mark.parametrize("kept", ["transfer", "response"])

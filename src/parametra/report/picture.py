@@ -38,7 +38,7 @@ def draw(run: Path, out: Path) -> None:
     chosen = next((event["network"] for event in reversed(reader.events) if event["event"] == "selected"), "network")
     _heating(axes[0, 0], axes[0, 1], figure, zonal)
     _rain(axes[0, 2], zonal)
-    _skill(axes[1, 0], axes[1, 1], skill, chosen)
+    _skill(axes[1, 0], axes[1, 1], skill, chosen, reader.single_steps)
     _drift(axes[1, 2], drift, chosen)
     with atomic_path(out) as temporary:
         figure.savefig(temporary, format=out.suffix.removeprefix(".") or "png", dpi=80)
@@ -77,14 +77,14 @@ def _rain(axes: Axes, zonal: xr.Dataset) -> None:
     _latitudes(axes)
 
 
-def _skill(left: Axes, right: Axes, skill: xr.Dataset, chosen: str) -> None:
-    titles = {"tendency_of_air_temperature": "R2 of 30-min heating", "tendency_of_specific_humidity": "R2 of 30-min moistening"}
-    for axes, (target, title) in zip((left, right), titles.items(), strict=True):
+def _skill(left: Axes, right: Axes, skill: xr.Dataset, chosen: str, steps: str) -> None:
+    words = {"tendency_of_air_temperature": "heating", "tendency_of_specific_humidity": "moistening"}
+    for axes, (target, word) in zip((left, right), words.items(), strict=True):
         board = skill.sel(target=target)
         axes.fill_betweenx(skill.level, board.ceiling_low, board.ceiling_high, color=GREY, alpha=0.3, label="noise ceiling")
         axes.plot(board.r2_pooled.sel(model=chosen), skill.level, color=BLUE, lw=2, label="network")
         axes.plot(board.r2_pooled.sel(model="linear"), skill.level, color=ORANGE, ls="--", label="linear regression")
-        axes.set(title=title, ylim=(1, 0.15), xlim=(0, 1), ylabel="sigma")
+        axes.set(title=f"R2 of {word}, {steps}", ylim=(1, 0.15), xlim=(0, 1), ylabel="sigma")
         axes.legend(frameon=False, fontsize=8)
 
 

@@ -49,6 +49,13 @@ class RunReader:
         return self.folder.preset
 
     @cached_property
+    def single_steps(self) -> str:
+        """Single steps of the host as a reader knows them, "single steps of 20 min"; without a length if none is configured."""
+        host = self.folder.config.get("host")
+        seconds = host.get("time_step") if isinstance(host, dict) else None
+        return f"single steps of {seconds / 60.0:g} min" if isinstance(seconds, int | float) else "single steps"
+
+    @cached_property
     def events(self) -> list[dict[str, Any]]:
         """All events of run.jsonl, oldest first."""
         return self.folder.events()

@@ -12,7 +12,7 @@ from parametra.climate.diagnostics.budgets import (
     water_budget,
 )
 from parametra.climate.diagnostics.geometry import area_mean
-from parametra.climate.diagnostics.scatter import energy_scatter
+from parametra.climate.diagnostics.scatter import energy_scatter, scatter_axes
 from parametra.core.constants import GRAVITY, HEAT_CAPACITY, LATENT_HEAT_CONDENSATION, LATENT_HEAT_FUSION
 from parametra.core.errors import DataError
 
@@ -108,12 +108,60 @@ def test_heat_from_outside_the_closure_is_booked_apart(closed):
     assert abs(energy_budget(warmer, other_heating=-alone).residual.mean) < 1e-9
 
 
-def test_intervals_hold_the_mean_and_narrow_with_days(closed):
-    long = water_budget(closed).terms[0]
-    short = water_budget(closed.isel(time=slice(0, 145))).terms[0]
-    assert long.low < long.mean < long.high
-    assert np.isnan(water_budget(closed.isel(time=slice(0, 49))).terms[0].low)
-    assert short.low < short.mean < short.high
+def evaporating(anomaly: np.ndarray) -> xr.Dataset:
+    """A column that evaporates 100 + `anomaly` (day,) W m-2, one step a day, and changes nothing else."""
+    dims, days = ("time", "latitude", "longitude"), np.arange(anomaly.size + 1.0)
+    quiet = np.zeros((days.size, 2, 1))
+    latent = quiet + 100.0 + np.append(anomaly, 0.0)[:, None, None]  # of the last state nothing is used
+    fields = {
+        "surface_upward_latent_heat_flux": (dims, latent), "rainfall_flux": (dims, quiet),
+        "surface_air_pressure": (dims, quiet + 1e5), "specific_humidity": ((*dims, "level"), quiet[..., None] + 0.01),
+        "tendency_of_specific_humidity": ((*dims, "level"), quiet[..., None]),
+    }  # fmt: skip
+    return xr.Dataset(fields, {"time": days, "latitude": [-35.26, 35.26], "longitude": [0.0], "level": [0.5]})
+
+
+def evaporation(anomaly: np.ndarray):
+    (term,) = [term for term in water_budget(evaporating(anomaly)).terms if term.name == "evaporation"]
+    return term
+
+
+def remembering(days: int, memory: float, seed: int) -> np.ndarray:
+    shocks, values = np.random.default_rng(seed).normal(size=days), np.zeros(days)
+    for day in range(1, days):
+        values[day] = memory * values[day - 1] + shocks[day]
+    return values
+
+
+def test_intervals_hold_the_mean_and_narrow_with_days():
+    short, long = (evaporation(remembering(days, 0.0, 0)) for days in (40, 640))
+    for term in (short, long):
+        assert term.low < term.mean < term.high
+    assert 3.0 < (short.high - short.low) / (long.high - long.low) < 6.0  # sixteen times the days: a quarter, give or take
+
+
+def test_intervals_of_weather_that_lasts_hold_the_truth_as_often_as_they_say():
+    """AR(1) with r = 0.8: days taken as independent would miss the true mean in half of the records."""
+    terms = [evaporation(remembering(200, 0.8, seed)) for seed in range(60)]
+    true = 100.0 / LATENT_HEAT_CONDENSATION * 86400.0
+    assert sum(not term.low <= true <= term.high for term in terms) <= 10
+
+
+def test_few_days_or_one_long_swell_have_no_interval():
+    assert np.isnan(evaporation(np.array([1.0, -1.0, 1.0, -1.0])).low)
+    swell = evaporation(np.sin(np.arange(20) / 6.0))
+    assert np.isfinite(swell.mean)
+    assert np.isnan([swell.low, swell.high]).all()
+
+
+@pytest.mark.parametrize("figure", [water_budget, energy_budget, column_residuals, energy_scatter, scatter_axes])
+def test_what_a_budget_lacks_is_named(closed, figure):
+    poor = closed.drop_vars(["surface_upward_latent_heat_flux", "surface_upward_sensible_heat_flux", "rainfall_flux"])
+    with pytest.raises(DataError, match=r"holds no .*surface_upward_(latent|sensible)_heat_flux.*Remedy"):
+        figure(poor)
+    if "scatter" not in figure.__name__:
+        with pytest.raises(DataError, match="rainfall_flux or precipitation_flux"):
+            figure(poor)
 
 
 def test_network_without_condensate_is_judged_from_its_outputs(closed):

@@ -11,6 +11,7 @@ from parametra.climate.diagnostics import (
     deviation_ratio,
     difference_verdict,
     energy_drift,
+    energy_drifts,
     energy_scatter,
     global_contents,
     interval_verdict,
@@ -150,6 +151,31 @@ def test_a_trend_knows_about_memory():
     assert misses <= 20
     short = trend(xr.DataArray(np.sin(np.arange(30) / 8), {"time": np.arange(30.0)}, ("time",)))
     assert np.isnan(short.low)
+
+
+def test_every_record_says_whether_it_is_long_enough_for_a_drift(columns):
+    still = columns.isel(time=0, drop=True).assign(surface_air_pressure=1e5 + 0 * columns.surface_air_pressure.isel(time=0))
+    days, noise = np.arange(400.0), np.random.default_rng(1).normal(size=400)
+    records = {}
+    for name, count in (("long", 400), ("short", 8)):
+        warmth = xr.DataArray(1e-3 * days[:count] + 1e-3 * noise[:count], {"time": days[:count]}, ("time",))
+        records[name] = still[["specific_humidity", "surface_air_pressure"]].assign(
+            air_temperature=still.air_temperature + warmth, time=days[:count]
+        )
+    found = energy_drifts(records)
+    assert_allclose(found.drift.sel(run="long"), HEAT_CAPACITY * 1e5 / GRAVITY * 1e-3 / 86400.0, rtol=0.05)
+    assert float(found.drift_low.sel(run="long")) < float(found.drift.sel(run="long")) < float(found.drift_high.sel(run="long"))
+    assert found.drift_word.values.tolist() == ["long enough", "too short"]
+    assert "ten are needed" in str(found.drift_why.sel(run="short").values)
+    with pytest.raises(DataError, match="holds no specific_humidity"):
+        energy_drifts({"poor": columns.drop_vars("specific_humidity")})
+
+
+def test_a_gap_makes_the_deviation_and_the_slope_no_number(columns):
+    summary = daily_summary(columns.where((columns.time < 1.5) | (columns.latitude > -60)))
+    deviation = standard_deviation(summary, HEATING)
+    assert_allclose(deviation.isnull().any("level"), summary.latitude <= -60)
+    assert np.isnan(energy_scatter(summary)["slope"])
 
 
 @pytest.mark.parametrize("score", [pooled_r2, per_cell_r2])

@@ -16,6 +16,7 @@ from parametra.climate.diagnostics.geometry import (
 )
 from parametra.climate.diagnostics.means import (
     climate_difference,
+    halves,
     mass_weighted_mean,
     precipitable_water,
     rain_profile_scores,
@@ -81,6 +82,44 @@ def test_time_is_read_in_days_whatever_its_form():
     for time in (xr.DataArray(days, dims="time"), xr.DataArray(dates, dims="time"), seconds):
         assert_allclose(time_in_days(time), days)
         assert step_in_hours(time) == 6.0
+
+
+@pytest.mark.parametrize(("unit", "count"), [("d", 1), ("hours", 24), ("Minutes", 1440), ("min", 1440), ("sec", 86400)])
+def test_units_of_time_are_read_in_full_and_in_short(unit, count):
+    for words in (unit, f"{unit} since 2000-01-01"):
+        assert_allclose(time_in_days(xr.DataArray(np.array([0.0, 3.0]) * count, dims="time", attrs={"units": words})), [0, 3])
+
+
+def test_an_unknown_unit_of_time_is_refused():
+    months = xr.DataArray([0.0, 1.0], dims="time", attrs={"units": "months since 2000-01-01"})
+    with pytest.raises(DataError, match=r"months since.*Remedy"):
+        time_in_days(months)
+
+
+def test_a_mean_of_what_is_missing_is_missing(world):
+    rain = world.precipitation_flux.isel(time=slice(0, 2)).copy()
+    rain[1, 3, 5] = np.nan
+    assert_allclose(np.isnan(area_mean(rain)), [False, True])
+    gone = world.assign(precipitation_flux=world.precipitation_flux.where(lambda x: (x.time != 0.25) | (x.longitude > 0)))
+    series = daily_series(gone, zonal_climate(world), smooth_days=1)
+    assert_allclose(np.isnan(series.precipitation_flux), np.arange(12) == 0)
+    assert np.isfinite(series.mean_temperature).all()
+
+
+def test_what_a_comparison_lacks_is_named(world):
+    reference = zonal_climate(world)
+    with pytest.raises(DataError, match="holds no precipitation_flux"):
+        climate_difference(reference.drop_vars("precipitation_flux"), reference)
+    with pytest.raises(DataError, match="holds no air_temperature, no atmosphere_mass_content_of_water_vapor"):
+        daily_series(world.drop_vars(["air_temperature", "specific_humidity"]), reference)
+    with pytest.raises(DataError, match="holds no air_temperature"):
+        daily_series(world, reference.drop_vars("air_temperature"))
+
+
+def test_one_time_has_no_halves(world):
+    assert [half.sizes["time"] for half in halves(world.isel(time=slice(0, 3)))] == [1, 2]
+    with pytest.raises(DataError, match=r"no halves.*longer record"):
+        halves(world.isel(time=[0]))
 
 
 def test_a_run_equal_to_the_reference_does_not_drift(world):

@@ -93,6 +93,22 @@ def test_more_rain_is_exceeded_more_rarely_and_scales(exceedance, factor):
         assert_allclose(scaled, factor * rain_exceeded(histogram, exceedance), rtol=0.04)
 
 
+def test_samples_that_are_no_number_do_not_count():
+    rain = drizzle()
+    rows = rain_histogram(rain.where((rain.longitude > 40) & (rain.time >= 2)))
+    kept = rain_histogram(rain.sel(longitude=slice(40, None), time=slice(2, None)))
+    assert_allclose(rows[2:], kept)
+    assert np.isnan(rows[:2]).all()
+    assert_allclose(rows.time, np.arange(20) + 7 / 16)
+    left_out, short = (exceedance_quantiles(histogram) for histogram in (rows, kept))
+    xr.testing.assert_allclose(left_out, short)
+
+
+def test_a_record_of_no_time_is_refused():
+    with pytest.raises(DataError, match=r"at least one time.*longer record"):
+        rain_histogram(drizzle().isel(time=slice(0, 0)))
+
+
 def test_a_dry_planet_and_a_deluge_have_no_quantile_beyond_the_bins():
     dry = drizzle(2) * 0.0
     assert rain_exceeded(rain_histogram(dry), 0.01) <= 0.1

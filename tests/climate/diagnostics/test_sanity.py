@@ -15,6 +15,7 @@ from parametra.climate.diagnostics.sanity import (
     world_checks,
 )
 from parametra.climate.diagnostics.zigzag import zigzag_share
+from parametra.core.errors import DataError
 
 
 def _value(checks, name):
@@ -25,6 +26,17 @@ def _value(checks, name):
 def test_an_earthlike_world_passes_every_check(world):
     failed = [check for check in world_checks(world) if not check.passed]
     assert not failed, failed
+
+
+def test_what_the_checks_lack_is_named(world):
+    with pytest.raises(
+        DataError, match="holds no surface_temperature, no precipitation_flux or rainfall_flux, no northward_wind"
+    ):
+        world_checks(world.drop_vars(["surface_temperature", "precipitation_flux", "northward_wind"]))
+    with pytest.raises(DataError, match="northward_wind"):
+        eddy_kinetic_energy(world.drop_vars("northward_wind"))
+    with pytest.raises(DataError, match="air_temperature"):
+        temperature_trend(world.drop_vars("air_temperature"))
 
 
 def test_rain_belt_and_dry_belts_are_where_they_were_put(world):

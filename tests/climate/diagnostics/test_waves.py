@@ -105,6 +105,24 @@ def test_fields_that_have_no_spectrum_are_refused():
         wave_spectrum(wave(1, 0.1).where(lambda x: x.time != 3))
 
 
+def test_longitudes_in_another_order_give_the_same_spectrum():
+    field = wave(3, 0.125) + wave(-5, 0.25)
+    spectrum = wave_spectrum(field, BOX)
+    for other in (field[:, :, ::-1], field.roll(longitude=7, roll_coords=True)):
+        xr.testing.assert_allclose(wave_spectrum(other, BOX), spectrum, atol=1e-20)
+
+
+def test_uneven_times_and_longitudes_are_refused():
+    field = wave(3, 0.125)
+    twice = xr.concat([field, field[:, :, :1].assign_coords(longitude=[360.0])], "longitude")
+    for odd in (twice, field[:, :, :12], field.isel(longitude=np.delete(np.arange(24), 7))):
+        with pytest.raises(DataError, match=r"evenly spaced longitudes.*Remedy"):
+            wave_spectrum(odd, BOX)
+    for times in (np.delete(np.arange(96), 50), np.arange(96)[::-1]):
+        with pytest.raises(DataError, match=r"evenly spaced times.*Remedy"):
+            wave_spectrum(field.isel(time=times), BOX)
+
+
 def test_correlation_of_a_spectrum_with_itself_is_one_and_with_another_draw_less():
     random = np.random.default_rng(1)
     noise = [wave(3, 0.125) + random.normal(size=(96, 4, 24)) for _ in range(2)]

@@ -71,6 +71,28 @@ def test_what_a_record_does_not_hold_or_is_too_short_for_is_nan_with_a_reason(ta
     assert "does not hold" in str(table.why.sel(score="energy_slope").values)
 
 
+def test_no_run_or_a_truth_of_one_day_is_refused():
+    summary = daily_summary(weather(0, days=4))
+    with pytest.raises(DataError, match=r"at least one run.*Remedy"):
+        yardstick(summary, {})
+    with pytest.raises(DataError, match=r"no halves.*Remedy"):
+        yardstick(summary.isel(time=[0]), {"run": summary})
+
+
+def test_a_day_with_a_gap_is_no_number_in_the_summary_and_the_others_are_whole():
+    record = weather(0, days=4)
+    there = (record.time < 1) | (record.time > 1.3) | (record.longitude > 50)
+    summary, whole = daily_summary(record.where(there)), daily_summary(record)
+    for name in ("air_temperature", "square_of_tendency_of_air_temperature"):
+        assert np.isnan(summary[name].isel(time=1)).all(), name
+        assert_allclose(summary[name].isel(time=[0, 2, 3]), whole[name].isel(time=[0, 2, 3]))
+    assert_allclose(summary.precipitation_flux.isel(time=1).isnull().sum("longitude"), 2)
+    assert_allclose(summary.precipitation_histogram.sum("rain"), 1.0)
+    lost = daily_summary(record.where((record.time < 1) | (record.time >= 2)))
+    assert np.isnan(lost.precipitation_histogram.isel(time=1)).all()
+    assert np.isfinite(lost.precipitation_histogram.isel(time=[0, 2, 3])).all()
+
+
 def foreign() -> xr.Dataset:
     """A model that writes pressure levels from the ground up, hPa, mm/day and short names."""
     ours = weather(3, days=4)
@@ -96,6 +118,19 @@ def test_a_foreign_dataset_is_read_as_ours():
     assert 200 < float(mass_weighted_mean(zonal_climate(read).air_temperature)) < 320
     summary = daily_summary(read)
     assert {"air_temperature", "precipitation_histogram"} <= set(summary.data_vars)
+
+
+@pytest.mark.parametrize("unit", ["mb", "millibars"])
+def test_bounds_of_levels_are_not_mistaken_for_columns(unit):
+    other = foreign()
+    edges = np.array([1000.0, 900.0, 775.0, 600.0, 400.0, 200.0, 0.0])
+    other = other.assign_coords(plev=other.plev.assign_attrs(units=unit))
+    bounds = ("plev", "bnds"), np.stack([edges[:-1], edges[1:]], 1)
+    read = from_cf(xr.Dataset({"plev_bnds": bounds}).merge(other))
+    assert next(iter(read.data_vars)) == "plev_bnds"
+    assert set(read.surface_air_pressure.dims) == {"time", "latitude", "longitude"}
+    assert_allclose(read.level, [0.1, 0.3, 0.5, 0.7, 0.85, 0.95])
+    assert "surface_air_pressure" not in from_cf(xr.Dataset({"plev_bnds": bounds}).merge(other[["pr", "plev"]]))
 
 
 def test_our_own_fields_pass_through_unchanged():

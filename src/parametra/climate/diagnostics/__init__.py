@@ -34,8 +34,10 @@ from parametra.climate.diagnostics.precipitation import exceedance_quantiles as 
 from parametra.climate.diagnostics.precipitation import rain_density as rain_density
 from parametra.climate.diagnostics.precipitation import rain_exceeded as rain_exceeded
 from parametra.climate.diagnostics.precipitation import rain_histogram as rain_histogram
+from parametra.climate.diagnostics.required import require as require
 from parametra.climate.diagnostics.sample import Verdict as Verdict
 from parametra.climate.diagnostics.sample import difference_verdict as difference_verdict
+from parametra.climate.diagnostics.sample import energy_drifts as energy_drifts
 from parametra.climate.diagnostics.sample import interval_verdict as interval_verdict
 from parametra.climate.diagnostics.sample import pattern_verdict as pattern_verdict
 from parametra.climate.diagnostics.sample import trend_verdict as trend_verdict

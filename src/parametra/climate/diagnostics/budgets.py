@@ -20,8 +20,10 @@ import xarray as xr
 from scipy.stats import t
 
 from parametra.climate.diagnostics.blocks import time_blocks
+from parametra.climate.diagnostics.contents import independent_samples
 from parametra.climate.diagnostics.geometry import area_mean, column_integral, time_in_days
 from parametra.climate.diagnostics.means import precipitable_water
+from parametra.climate.diagnostics.required import require
 from parametra.core.constants import HEAT_CAPACITY, LATENT_HEAT_CONDENSATION, LATENT_HEAT_FUSION, SECONDS_PER_DAY
 from parametra.core.errors import DataError
 
@@ -42,12 +44,21 @@ ENERGY = (
     "air_temperature", "tendency_of_air_temperature", "surface_air_pressure", "surface_upward_sensible_heat_flux", *RADIATION,
     *RAIN, *CONDENSATE, ICE,
 )  # fmt: skip
+FALLS = ("rainfall_flux", "precipitation_flux")
+COLUMN_WATER = ("tendency_of_specific_humidity", "surface_air_pressure", "surface_upward_latent_heat_flux", FALLS)
+COLUMN_ENERGY = (
+    "tendency_of_air_temperature", "surface_air_pressure", "surface_upward_sensible_heat_flux", *RADIATION, FALLS,
+)  # fmt: skip
 OTHER = "other heating"
+LEAST_DAYS = 5  # independent ones; an interval from fewer is a guess
 
 
 @dataclass(frozen=True)
 class Term:
-    """One line of a budget: mean over the record, and the 95 % interval from days as independent blocks (NaN below 3 days)."""
+    """One line of a budget: mean over the record, and its 95 % interval from daily means and their memory.
+
+    The interval is NaN where the days are worth fewer than `LEAST_DAYS` independent ones.
+    """
 
     name: str
     mean: float
@@ -82,7 +93,11 @@ def water_budget(dataset: xr.Dataset) -> Budget:
     Args:
         dataset: specific_humidity, surface_air_pressure, surface_upward_latent_heat_flux, rainfall_flux, snowfall_flux,
             tendency_of_specific_humidity, and the condensate contents where the closure has any.
+
+    Raises:
+        DataError: one state alone, or a variable is missing.
     """
+    require(dataset, ["specific_humidity", *COLUMN_WATER])
     return _budget("water", "mm/day", SECONDS_PER_DAY, dataset[[name for name in WATER if name in dataset]], _water_steps)
 
 
@@ -96,7 +111,11 @@ def energy_budget(dataset: xr.Dataset, other_heating: xr.DataArray | float = 0.0
             rainfall_flux, snowfall_flux, tendency_of_air_temperature, and the condensate contents where the closure has any.
         other_heating: (time,) or a number [W m-2]: what the host added in the global mean outside the closure (relaxation, energy
             fixer); it enters the global residual only.
+
+    Raises:
+        DataError: one state alone, or a variable is missing.
     """
+    require(dataset, ["air_temperature", *COLUMN_ENERGY])
     fields = dataset[[name for name in ENERGY if name in dataset]]
     if isinstance(other_heating, xr.DataArray) or other_heating != 0.0:
         fields = fields.assign({OTHER: other_heating})
@@ -119,7 +138,11 @@ def column_residuals(dataset: xr.Dataset) -> xr.Dataset:
 
     Returns:
         water [mm/day]: sum m dq - (E - P). energy [W m-2]: cp sum m dT - (latent + sensible - radiative cooling).
+
+    Raises:
+        DataError: a variable is missing.
     """
+    require(dataset, dict.fromkeys((*COLUMN_WATER, *COLUMN_ENERGY)))
     evaporation = dataset.surface_upward_latent_heat_flux.astype(np.float64) / LATENT_HEAT_CONDENSATION
     pressure = dataset.surface_air_pressure
     moistening = column_integral(dataset.tendency_of_specific_humidity, pressure)
@@ -230,13 +253,17 @@ def _budget(name: str, unit: str, scale: float, fields: xr.Dataset, steps: Calla
 
 
 def _term(name: str, series: np.ndarray, days: np.ndarray) -> Term:
-    """Mean over steps and Student's interval of whole-day means, taken as independent."""
+    """Mean over steps, and Student's interval of whole-day means by the number of independent days that they are worth."""
     day = np.floor(days - days[0] + 1e-9).astype(int)
     sums, counts = np.bincount(day, series), np.bincount(day)
     daily = sums[counts > 0] / counts[counts > 0]
     mean = float(series.mean())
-    few = daily.size < 3
-    half = float("nan") if few else float(t.ppf(0.975, daily.size - 1)) * float(daily.std(ddof=1)) / np.sqrt(daily.size)
+    rest = daily - daily.mean()
+    independent = independent_samples(rest)
+    half = float("nan")
+    if independent >= LEAST_DAYS:
+        error = np.sqrt(np.sum(rest**2) / (independent - 1.0) / independent)
+        half = float(t.ppf(0.975, independent - 1.0) * error)
     return Term(name, mean, mean - half, mean + half)
 
 

@@ -22,7 +22,8 @@ SYNONYMS = {
 # unit -> the SI unit as the registry of stored variables writes it, factor and offset; a millimetre of water is 1 kg m-2
 UNITS = {
     "degC": ("K", 1.0, 273.15), "celsius": ("K", 1.0, 273.15),
-    "hPa": ("Pa", 100.0, 0.0), "mbar": ("Pa", 100.0, 0.0), "millibar": ("Pa", 100.0, 0.0),
+    "hPa": ("Pa", 100.0, 0.0), "mbar": ("Pa", 100.0, 0.0), "mb": ("Pa", 100.0, 0.0),
+    "millibar": ("Pa", 100.0, 0.0), "millibars": ("Pa", 100.0, 0.0),
     "kg kg-1": ("1", 1.0, 0.0), "kg/kg": ("1", 1.0, 0.0), "g kg-1": ("1", 1e-3, 0.0), "g/kg": ("1", 1e-3, 0.0),
     "m/s": ("m s-1", 1.0, 0.0), "m s**-1": ("m s-1", 1.0, 0.0), "W/m2": ("W m-2", 1.0, 0.0), "W m**-2": ("W m-2", 1.0, 0.0),
     "mm": ("kg m-2", 1.0, 0.0), "mm s-1": ("kg m-2 s-1", 1.0, 0.0), "mm/s": ("kg m-2 s-1", 1.0, 0.0),
@@ -73,10 +74,12 @@ def from_cf(dataset: xr.Dataset) -> xr.Dataset:
         {names[str(name)]: _si(names[str(name)], dataset[name]) for name in dataset.data_vars}, attrs=dataset.attrs
     )
     if "level" in result.dims and "surface_air_pressure" not in result:
-        like = next(result[name] for name in result.data_vars if "level" in result[name].dims).isel(level=0, drop=True)
-        assumed = xr.full_like(like, REFERENCE_PRESSURE, np.float64).rename("surface_air_pressure")
-        assumed.attrs = {"units": "Pa", "comment": "assumed: the dataset holds none"}
-        result["surface_air_pressure"] = assumed
+        # bounds of the levels have levels too, but no columns
+        columns = (result[name] for name in result.data_vars if {"level", "latitude"} <= set(result[name].dims))
+        if (like := next(columns, None)) is not None:
+            assumed = xr.full_like(like.isel(level=0, drop=True), REFERENCE_PRESSURE, np.float64)
+            assumed.attrs = {"units": "Pa", "comment": "assumed: the dataset holds none"}
+            result["surface_air_pressure"] = assumed
     return result
 
 

@@ -16,6 +16,7 @@ from parametra.climate.diagnostics.means import (
     with_derived,
     zonal_climate,
 )
+from parametra.climate.diagnostics.required import require
 from parametra.core.constants import SECONDS_PER_DAY
 from parametra.core.errors import DataError
 
@@ -37,7 +38,11 @@ def daily_series(
     Returns:
         mean_temperature [K], zonal_temperature_rms [K], precipitable_water [kg m-2], precipitation_flux [mm/day],
         rain_profile_r [1], dims (day,), day = days since the run's first one, from 1.
+
+    Raises:
+        DataError: run or reference lacks temperature or rain, or the run what its vapour follows from.
     """
+    require(reference, ["air_temperature", "precipitation_flux"])
     daily = _daily_zonal(dataset)
     smooth = daily.rolling(day=smooth_days, min_periods=1).mean()
     r, _ = rain_profile_scores(smooth.precipitation_flux, reference.precipitation_flux)
@@ -79,12 +84,16 @@ def late_climate(dataset: xr.Dataset, reference: xr.Dataset, first_day: float, l
 def _daily_zonal(dataset: xr.Dataset) -> xr.Dataset:
     shown = ["air_temperature", "precipitation_flux", "atmosphere_mass_content_of_water_vapor"]
     needed = [name for name in dict.fromkeys((*shown, *SOURCES)) if name in dataset]
-    rows = [_zonal(with_derived(block)[shown]) for block in time_blocks(dataset[needed])]
+    rows = []
+    for block in time_blocks(dataset[needed]):
+        block = with_derived(block)
+        require(block, shown)
+        rows.append(_zonal(block[shown]))
     zonal: xr.Dataset = xr.concat(rows, "time", coords="minimal", compat="override", join="override")  # pyright: ignore
     days = time_in_days(dataset.time)
     day = np.floor(days - days[0] + 1e-6).astype(int) + 1
-    return zonal.assign_coords(day=("time", day)).groupby("day").mean("time")
+    return zonal.assign_coords(day=("time", day)).groupby("day").mean("time", skipna=False)
 
 
 def _zonal(fields: xr.Dataset) -> xr.Dataset:
-    return fields.astype(np.float64).mean([name for name in ("longitude",) if name in fields.dims])
+    return fields.astype(np.float64).mean([name for name in ("longitude",) if name in fields.dims], skipna=False)

@@ -10,6 +10,14 @@ import xarray as xr
 from parametra.core.constants import GRAVITY, REFERENCE_PRESSURE
 from parametra.core.errors import DataError
 
+DAY_IN = {
+    unit: count
+    for count, units in {
+        1.0: ("days", "day", "d"), 24.0: ("hours", "hour", "hrs", "hr", "h"),
+        1440.0: ("minutes", "minute", "mins", "min"), 86400.0: ("seconds", "second", "secs", "sec", "s"),
+    }.items()
+    for unit in units
+}  # fmt: skip
 TROPOSPHERE_TOP = 18000.0  # Pa: scores are taken from here to the surface, below the layers that only relax
 
 
@@ -62,10 +70,10 @@ def layer_mass(surface_pressure: xr.DataArray, level: xr.DataArray) -> xr.DataAr
 
 
 def area_mean(field: xr.DataArray) -> xr.DataArray:
-    """Mean over the sphere (float64): rows weighted by area, longitudes alike where there are any."""
+    """Mean over the sphere (float64): rows weighted by area, longitudes alike where there are any; NaN where one is NaN."""
     field = field.astype(np.float64)
     if "longitude" in field.dims:
-        field = field.mean("longitude")
+        field = field.mean("longitude", skipna=False)
     return (field * latitude_weights(field.latitude)).sum("latitude", skipna=False)
 
 
@@ -77,11 +85,21 @@ def column_integral(field: xr.DataArray, surface_pressure: xr.DataArray) -> xr.D
 
 
 def time_in_days(time: xr.DataArray) -> np.ndarray:
-    """Times as float64 days: numbers are days already unless their units say seconds or hours; dates count from the first one."""
+    """Times as float64 days: numbers are days unless their units say hours, minutes or seconds; dates count from the first one.
+
+    Raises:
+        DataError: a unit of time that is none of these.
+    """
     values = np.asarray(time)
     if np.issubdtype(values.dtype, np.number) and not np.issubdtype(values.dtype, np.timedelta64):
-        unit = str(time.attrs.get("units", "days")).split()[0]
-        return values.astype(np.float64) / {"seconds": 86400.0, "s": 86400.0, "hours": 24.0, "h": 24.0}.get(unit, 1.0)
+        units = str(time.attrs.get("units", "days"))
+        count = DAY_IN.get((units.split() or ["days"])[0].lower())
+        if count is None:
+            raise DataError(
+                f'Times come in "{units}", which is no number of days. Likely cause: a calendar unit such as months, or a unit '
+                "written otherwise. Remedy: convert them to days, hours, minutes or seconds, or let xarray decode them to dates."
+            )
+        return values.astype(np.float64) / count
     elapsed = values - values[0]
     if np.issubdtype(elapsed.dtype, np.timedelta64):
         return elapsed / np.timedelta64(1, "D")

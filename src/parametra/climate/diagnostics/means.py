@@ -14,8 +14,10 @@ from parametra.climate.diagnostics.geometry import (
     latitude_weights,
     thickness_below,
 )
+from parametra.climate.diagnostics.required import require
 from parametra.climate.diagnostics.scoreboard import with_precipitation
 from parametra.core.constants import LATENT_HEAT_CONDENSATION, SECONDS_PER_DAY
+from parametra.core.errors import DataError
 
 Score = TypeVar("Score")
 SECTION_VARIABLES = (
@@ -33,6 +35,7 @@ PROFILE_VARIABLES = (
     "surface_temperature",
     "atmosphere_mass_content_of_water_vapor",
 )
+COMPARED = ("air_temperature", "atmosphere_mass_content_of_water_vapor", "precipitation_flux")
 SOURCES = ("rainfall_flux", "snowfall_flux", "surface_upward_latent_heat_flux", "specific_humidity", "surface_air_pressure")
 
 
@@ -99,7 +102,12 @@ def climate_difference(run: xr.Dataset, reference: xr.Dataset, top: float = TROP
     Returns:
         mean_temperature [K, run - reference], zonal_temperature_rms [K], precipitable_water [relative], precipitation [mm/day],
         rain_profile_r [1], rain_profile_rms [mm/day].
+
+    Raises:
+        DataError: temperature, vapour or rain is missing in one of them.
     """
+    for side in (run, reference):
+        require(side, COMPARED)
     r, rms = rain_profile_scores(run.precipitation_flux, reference.precipitation_flux)
     water = [area_mean(side.atmosphere_mass_content_of_water_vapor) for side in (run, reference)]
     warmth = [mass_weighted_mean(side.air_temperature, top) for side in (run, reference)]
@@ -115,7 +123,12 @@ def climate_difference(run: xr.Dataset, reference: xr.Dataset, top: float = TROP
 
 
 def halves(dataset: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """First and second half of the record in time."""
+    """First and second half of the record in time; DataError where it holds one time alone."""
+    if dataset.sizes["time"] < 2:
+        raise DataError(
+            f"A record of {dataset.sizes['time']} times has no halves to compare. Likely cause: a summary of one day. "
+            "Remedy: a longer record."
+        )
     middle = dataset.sizes["time"] // 2
     return dataset.isel(time=slice(0, middle)), dataset.isel(time=slice(middle, None))
 

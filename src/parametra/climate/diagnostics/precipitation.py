@@ -20,7 +20,7 @@ EXCEEDANCES = (0.01, 1e-3, 1e-4, 1e-5)
 
 
 def rain_histogram(precipitation: xr.DataArray, edges: np.ndarray = RAIN_EDGES, block_days: float | int = 1.0) -> xr.DataArray:
-    """Share of area and time in each bin of rain, one row per block of time.
+    """Share of area and time in each bin of rain, one row per block of time; samples that are no number do not count.
 
     Args:
         precipitation: kg m-2 s-1, dims (time, latitude, longitude).
@@ -28,19 +28,30 @@ def rain_histogram(precipitation: xr.DataArray, edges: np.ndarray = RAIN_EDGES, 
         block_days: length of a block; infinity for one row.
 
     Returns:
-        (time, rain): each row sums to 1; coordinate rain is the lower edge [mm/day], time the mean of its times [days].
+        (time, rain): each row sums to 1, NaN where no sample is a number; coordinate rain is the lower edge [mm/day], time the
+        mean of its times [days].
+
+    Raises:
+        DataError: no time.
     """
     rain = precipitation.transpose("time", "latitude", "longitude")
+    if not rain.sizes["time"]:
+        raise DataError(
+            "A histogram of rain needs at least one time, the record has none. Likely cause: half of a record of one day, or a "
+            "stretch beyond its end. Remedy: a longer record."
+        )
     days = time_in_days(rain.time)
     block = np.floor((days - days[0]) / block_days + 1e-6).astype(int)  # all in one for an endless block
     weight = np.broadcast_to(latitude_weights(rain.latitude).values[:, None], rain.shape[1:]) / rain.sizes["longitude"]
-    bins = np.clip(np.searchsorted(edges, rain.values * SECONDS_PER_DAY, side="right") - 1, 0, edges.size - 1)
-    place = block[:, None, None] * edges.size + bins
-    counts = np.bincount(place.ravel(), np.broadcast_to(weight, rain.shape).ravel(), (block[-1] + 1) * edges.size)
-    rows = counts.reshape(block[-1] + 1, edges.size)
-    present = rows.sum(1) > 0
-    rows = rows[present] / rows[present].sum(1, keepdims=True)
-    middles = [float(days[block == number].mean()) for number in np.flatnonzero(present)]
+    known = np.isfinite(rain.values)
+    bins = np.clip(np.searchsorted(edges, rain.values[known] * SECONDS_PER_DAY, side="right") - 1, 0, edges.size - 1)
+    place = np.broadcast_to(block[:, None, None], rain.shape)[known] * edges.size + bins
+    counts = np.bincount(place, np.broadcast_to(weight, rain.shape)[known], (block[-1] + 1) * edges.size)
+    present = np.unique(block)
+    rows = counts.reshape(block[-1] + 1, edges.size)[present]
+    with np.errstate(invalid="ignore"):
+        rows = rows / rows.sum(1, keepdims=True)
+    middles = [float(days[block == number].mean()) for number in present]
     return xr.DataArray(rows, {"time": middles, "rain": edges}, ("time", "rain"), "precipitation_histogram")
 
 
@@ -72,17 +83,22 @@ def exceedance_quantiles(
     """Rain exceeded by each share of area and time, with block-bootstrap intervals.
 
     Returns:
-        value, low, high [mm/day] and blocks (the number of independent blocks), dims (exceedance,).
+        value, low, high [mm/day] and blocks (the number of independent blocks), dims (exceedance,); rows without a sample are
+        left out.
+
+    Raises:
+        DataError: no row is left.
     """
+    rows = histogram.values[np.isfinite(histogram.values).all(1)]
     value, low, high = [], [], []
     for share in exceedances:
         estimate = block_bootstrap(
-            histogram.values, lambda mean, share=share: _quantiles(mean, histogram.rain.values, share),
+            rows, lambda mean, share=share: _quantiles(mean, histogram.rain.values, share),
             block_length=block_length, draws=draws, level=level, seed=seed,
         )  # fmt: skip
         for place, number in zip((value, low, high), estimate, strict=True):
             place.append(number)
-    blocks = histogram.sizes["time"] // block_length
+    blocks = rows.shape[0] // block_length
     variables = {"value": ("exceedance", value), "low": ("exceedance", low), "high": ("exceedance", high), "blocks": blocks}
     return xr.Dataset(variables, {"exceedance": list(exceedances)})
 

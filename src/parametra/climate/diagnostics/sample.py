@@ -1,14 +1,17 @@
 """Is the sample long enough to mean it? One word per figure, from the record itself, and the reason."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import xarray as xr
 
-from parametra.climate.diagnostics.contents import Trend
+from parametra.climate.diagnostics.contents import Trend, energy_drift
 from parametra.climate.diagnostics.waves import LEAST_WINDOWS
 
 Word = Literal["long enough", "barely", "too short"]
+DRIFT_RESOLUTION = 0.05  # W m-2: what a drift of the column's energy is asked to stay below
 
 
 @dataclass(frozen=True)
@@ -71,3 +74,28 @@ def trend_verdict(found: Trend, resolution: float | int, unit: str) -> Verdict:
         return Verdict("too short", f"worth {found.independent:.1f} independent days, ten are needed")
     word: Word = "long enough" if half <= resolution else "barely" if half <= 3 * resolution else "too short"
     return Verdict(word, f"known to ±{half:.2g} {unit}, wanted ±{resolution:.2g}")
+
+
+def energy_drifts(records: Mapping[str, xr.Dataset], resolution: float | int = DRIFT_RESOLUTION) -> xr.Dataset:
+    """Drift of the mean column's energy of every record, and whether the record is long enough for it.
+
+    Args:
+        records: name -> what `energy_drift` takes.
+        resolution: half-width of an interval that is long enough [W m-2].
+
+    Returns:
+        drift, drift_low, drift_high [W m-2], drift_word and drift_why, dims (run,).
+
+    Raises:
+        DataError: a record lacks what the contents need.
+    """
+    found = [energy_drift(record) for record in records.values()]
+    verdicts = [trend_verdict(one, resolution, "W/m²") for one in found]
+    columns = {
+        "drift": [one.slope for one in found],
+        "drift_low": [one.low for one in found],
+        "drift_high": [one.high for one in found],
+        "drift_word": [verdict.word for verdict in verdicts],
+        "drift_why": [verdict.why for verdict in verdicts],
+    }
+    return xr.Dataset({name: ("run", values) for name, values in columns.items()}, {"run": list(records)})

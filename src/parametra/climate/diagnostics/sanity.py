@@ -11,6 +11,7 @@ import xarray as xr
 from parametra.climate.diagnostics.blocks import RunningMean, time_blocks
 from parametra.climate.diagnostics.geometry import area_mean, layer_thickness, thickness_below, time_in_days
 from parametra.climate.diagnostics.means import mass_weighted_mean
+from parametra.climate.diagnostics.required import require
 from parametra.climate.diagnostics.scoreboard import with_precipitation
 from parametra.climate.diagnostics.zigzag import ZigzagSums, zigzag_share
 from parametra.core.constants import LATENT_HEAT_CONDENSATION, SECONDS_PER_DAY
@@ -27,6 +28,8 @@ AVERAGED = (
     "surface_upward_latent_heat_flux",
     "toa_outgoing_longwave_flux",
 )
+RAIN = ("precipitation_flux", "rainfall_flux")
+NEEDED = (*(name for name in AVERAGED if name not in RAIN), RAIN, *WINDS, "air_temperature")
 READ = (*AVERAGED, "rainfall_flux", "snowfall_flux", "northward_wind", "air_temperature")
 
 
@@ -60,9 +63,13 @@ def world_checks(dataset: xr.Dataset) -> list[Check]:
     Args:
         dataset: state, fluxes and surface_temperature, dims (time, latitude, longitude[, level]), CF names, SI.
 
+    Raises:
+        DataError: one of `NEEDED` is missing.
+
     Source of the ranges: the aquaplanets of Neale & Hoskins (2000, 10.1006/asle.2000.0022) and Andersen & Kuang (2012,
     10.1175/JCLI-D-11-00048.1), widened to what the coarse grid can show.
     """
+    require(dataset, NEEDED)
     dataset = dataset[[name for name in READ if name in dataset]]
     running, temperature = RunningMean(["time", "longitude"]), ZigzagSums(["latitude", "level"])
     eddies, warmth = _EddySums(), []
@@ -116,6 +123,7 @@ def jet_checks(wind: xr.DataArray) -> list[Check]:
 
 def eddy_kinetic_energy(dataset: xr.Dataset) -> float:
     """Mass-weighted mean of (u*^2 + v*^2)/2 [m2 s-2], * the deviation from the momentary zonal mean (travelling and standing)."""
+    require(dataset, WINDS)
     sums = _EddySums()
     for block in time_blocks(dataset[list(WINDS)]):
         sums.add(block)
@@ -168,6 +176,7 @@ def zigzag_checks(temperature: ZigzagSums, rain: xr.DataArray) -> list[Check]:
 
 def temperature_trend(dataset: xr.Dataset) -> float:
     """Slope of the least-squares line through the mass-weighted mean temperature of the whole atmosphere [K/day]."""
+    require(dataset, ["air_temperature"])
     series = [_mean_temperature(block.air_temperature) for block in time_blocks(dataset[["air_temperature"]])]
     return _slope(time_in_days(dataset.time), np.concatenate(series))
 

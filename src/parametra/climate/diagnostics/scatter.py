@@ -12,16 +12,22 @@ Source: Rasp, Pritchard & Gentine 2018, 10.1073/pnas.1810286115, figure 4A.
 import numpy as np
 import xarray as xr
 
-from parametra.climate.diagnostics.budgets import radiative_cooling
+from parametra.climate.diagnostics.budgets import RADIATION, radiative_cooling
 from parametra.climate.diagnostics.geometry import area_mean, column_integral
+from parametra.climate.diagnostics.required import require
 from parametra.core.constants import HEAT_CAPACITY, LATENT_HEAT_CONDENSATION
 from parametra.core.errors import DataError
 
+NEEDED = (
+    "surface_air_pressure", "tendency_of_specific_humidity", "tendency_of_air_temperature", "surface_upward_latent_heat_flux",
+    "surface_upward_sensible_heat_flux", *RADIATION,
+)  # fmt: skip
 MOMENTS = ("x", "y", "xx", "xy", "residual_squared")
 
 
 def scatter_axes(dataset: xr.Dataset) -> xr.Dataset:
-    """X and y [W m-2], dims of surface_air_pressure; see the module for what must be stored."""
+    """X and y [W m-2], dims of surface_air_pressure; DataError where one of `NEEDED` is missing."""
+    require(dataset, NEEDED)
     pressure = dataset.surface_air_pressure
     moistening = LATENT_HEAT_CONDENSATION * column_integral(dataset.tendency_of_specific_humidity, pressure)
     heating = HEAT_CAPACITY * column_integral(dataset.tendency_of_air_temperature, pressure)
@@ -38,13 +44,16 @@ def energy_scatter(dataset: xr.Dataset) -> dict[str, float]:
             (time, latitude) in place of every column (rows then count by area).
 
     Raises:
-        DataError: zonal means without the moments.
+        DataError: zonal means without the moments, or columns without what `scatter_axes` needs.
     """
     if "energy_scatter_x" in dataset:
-        x, y, xx, xy, squared = (float(area_mean(dataset[f"energy_scatter_{name}"]).mean()) for name in MOMENTS)
+        moments = [f"energy_scatter_{name}" for name in MOMENTS]
+        require(dataset, moments)
+        x, y, xx, xy, squared = (float(area_mean(dataset[name]).mean(skipna=False)) for name in moments)
         spread = xx - x * x
         slope = (xy - x * y) / spread if spread > 0 else float("nan")
         return {"slope": slope, "rms": float(np.sqrt(max(squared, 0.0))), "mean": y - x}
+    require(dataset, ["tendency_of_air_temperature"])
     if "longitude" not in dataset.tendency_of_air_temperature.dims:
         raise DataError("An energy scatter needs columns or their moments, the dataset holds zonal means alone.")
     axes = scatter_axes(dataset)

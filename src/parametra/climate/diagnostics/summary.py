@@ -33,6 +33,7 @@ def daily_summary(dataset: xr.Dataset) -> xr.Dataset:
     """One row per day of a record on (time, latitude, longitude[, level]); a last day that is cut short is a row as well.
 
     Days are read one after the other, so a record on disk need not fit into memory. What the record does not hold is left out.
+    A value that is not a number makes the mean that it belongs to no number; the histogram counts the samples that are.
 
     Returns:
         zonal means (time, latitude[, level]); precipitation_flux (time, latitude, longitude);
@@ -60,16 +61,17 @@ def daily_summary(dataset: xr.Dataset) -> xr.Dataset:
 
 def _row(part: xr.Dataset) -> xr.Dataset:
     over = ["time", "longitude"]
-    row = part.drop_vars("precipitation_flux", errors="ignore").astype(np.float64).mean(over)
+    row = part.drop_vars("precipitation_flux", errors="ignore").astype(np.float64).mean(over, skipna=False)
     for name in SQUARED:
         if name in part:
-            row[SQUARE + name] = (part[name].astype(np.float64) ** 2).mean(over)
+            row[SQUARE + name] = (part[name].astype(np.float64) ** 2).mean(over, skipna=False)
     if "precipitation_flux" in part:
-        row["precipitation_flux"] = part.precipitation_flux.astype(np.float64).mean("time").transpose("latitude", "longitude")
+        maps = part.precipitation_flux.astype(np.float64)
+        row["precipitation_flux"] = maps.mean("time", skipna=False).transpose("latitude", "longitude")
         row[HISTOGRAM] = rain_histogram(part.precipitation_flux, block_days=np.inf).isel(time=0, drop=True)
     if all(name in part for name in SCATTERED):
         axes = scatter_axes(part)
         x, y = axes.x, axes.y
         for name, values in (("x", x), ("y", y), ("xx", x * x), ("xy", x * y), ("residual_squared", (y - x) ** 2)):
-            row[f"energy_scatter_{name}"] = values.mean(over)
+            row[f"energy_scatter_{name}"] = values.mean(over, skipna=False)
     return row

@@ -35,15 +35,15 @@ def standard_deviation(dataset: xr.Dataset, name: str, about: About = "zonal") -
     if name in dataset and "longitude" in dataset[name].dims:
         values = dataset[name].astype(np.float64)
         if about == "cell":
-            return values.std("time").mean("longitude")
-        return values.std(["time", "longitude"])
+            return values.std("time", skipna=False).mean("longitude", skipna=False)
+        return values.std(["time", "longitude"], skipna=False)
     if name not in dataset or SQUARE + name not in dataset or about == "cell":
         raise DataError(
             f"The dataset holds no columns of {name}, nor its squares for a deviation about the zonal mean. "
             f"Remedy: store every column, or record {SQUARE}{name}."
         )
-    mean = dataset[name].astype(np.float64).mean("time")
-    return (dataset[SQUARE + name].astype(np.float64).mean("time") - mean**2).clip(min=0.0) ** 0.5
+    mean = dataset[name].astype(np.float64).mean("time", skipna=False)
+    return (dataset[SQUARE + name].astype(np.float64).mean("time", skipna=False) - mean**2).clip(min=0.0) ** 0.5
 
 
 def mean_deviation(deviation: xr.DataArray, top: float = TROPOSPHERE_TOP) -> float:

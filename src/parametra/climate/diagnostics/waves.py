@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from parametra.climate.diagnostics.geometry import step_in_hours
+from parametra.climate.diagnostics.geometry import step_in_hours, time_in_days
 from parametra.core.errors import DataError, UsageError
 
 KEPT_WAVENUMBER = 27  # waves beyond are left out of smoothing and result
@@ -82,7 +82,8 @@ def wave_spectrum(field: xr.DataArray, recipe: WaveRecipe | None = None) -> xr.D
     """Power of the symmetric and antisymmetric part, and their background.
 
     Args:
-        field: any unit u, dims (time, latitude, longitude); evenly spaced times, all longitudes, rows in pairs y and -y.
+        field: any unit u, dims (time, latitude, longitude); evenly spaced times, evenly spaced longitudes of the whole circle in
+            any order, rows in pairs y and -y.
         recipe: every choice; that of the module where None.
 
     Returns:
@@ -90,10 +91,12 @@ def wave_spectrum(field: xr.DataArray, recipe: WaveRecipe | None = None) -> xr.D
         for the taper; frequency > 0 [cycles/day], wavenumber > 0 eastward; attribute `windows`.
 
     Raises:
-        DataError: no pair of rows within the bound, missing values, or a record shorter than one window.
+        DataError: no pair of rows within the bound, uneven times or longitudes, missing values, or a record shorter than one
+            window.
     """
     recipe = recipe or WaveRecipe()
-    field = field.transpose("time", "latitude", "longitude")
+    field = _around(field.transpose("time", "latitude", "longitude"))
+    _refuse_gaps(field.time)
     per_day = 24.0 / step_in_hours(field.time)
     values, samples = field.values.astype(np.float64), round(recipe.window_days * per_day)
     if not np.isfinite(values).all():
@@ -119,6 +122,30 @@ def wave_spectrum(field: xr.DataArray, recipe: WaveRecipe | None = None) -> xr.D
         symmetric = _power(*pairs["symmetric"], samples, starts, recipe)
     background = _background(0.5 * (symmetric + raw["antisymmetric"]), frequency)
     return _dataset({**smooth, "background": background}, frequency, values.shape[2], len(starts))
+
+
+def _refuse_gaps(time: xr.DataArray) -> None:
+    steps = np.diff(time_in_days(time))
+    if steps.size and not np.all(np.abs(steps - np.median(steps)) < 0.1 * np.median(steps)):
+        raise DataError(
+            f"A spectrum needs evenly spaced times, these are {24.0 * steps.min():g} to {24.0 * steps.max():g} h apart. "
+            "Likely cause: a gap, or records of other steps put together. Remedy: an even stretch, or means over even windows."
+        )
+
+
+def _around(field: xr.DataArray) -> xr.DataArray:
+    """The field with its longitudes in ascending order, once around."""
+    if "longitude" not in field.coords:
+        return field
+    field = field.sortby("longitude")
+    degrees, step = field.longitude.values.astype(np.float64), 360.0 / field.sizes["longitude"]
+    if not np.allclose(np.diff(degrees), step, rtol=0.0, atol=0.01 * step):
+        raise DataError(
+            f"A spectrum needs evenly spaced longitudes, once around, these are {degrees.size} from {degrees[0]:g} to "
+            f"{degrees[-1]:g} degrees. Likely cause: a first longitude that is repeated at the end, or a sector. "
+            "Remedy: leave out the repeated one, or interpolate to the whole circle."
+        )
+    return field
 
 
 def log_ratio(spectrum: xr.Dataset) -> xr.Dataset:

@@ -20,7 +20,7 @@ from parametra.climate.diagnostics.summary import HISTOGRAM
 from parametra.climate.diagnostics.variability import mean_deviation, standard_deviation
 from parametra.climate.diagnostics.waves import WaveRecipe, spectrum_correlation, wave_spectrum, window_count
 from parametra.core.constants import SECONDS_PER_DAY
-from parametra.core.errors import ParametraError
+from parametra.core.errors import DataError, ParametraError
 
 Pair = Callable[[xr.Dataset, xr.Dataset], float]
 
@@ -182,11 +182,19 @@ def yardstick(truth: xr.Dataset, runs: Mapping[str, xr.Dataset], recipe: WaveRec
         perfect score, run over split half: about 1 is what chance would do, 2 is a doubtful difference; texts word, why, words,
         unit, figure (score,). Of correlations the roots of the departures, which unlike these grow with the difference itself
         and not with its square.
+
+    Raises:
+        DataError: no run, or a truth of a single day.
     """
+    if not runs:
+        raise DataError(
+            "A yardstick needs at least one run, there is none. Likely cause: no run lasted as long as is scored. "
+            "Remedy: look at where they stopped, or score a shorter stretch."
+        )
     every = scores(recipe)
     first, second = halves(truth)
     split = np.array([_try(score.compute, second, first) for score in every])
-    value = np.array([[_try(score.compute, run, truth) for score in every] for run in runs.values()]).reshape(len(runs), -1)
+    value = np.array([[_try(score.compute, run, truth) for score in every] for run in runs.values()])
     perfect = np.array([score.perfect for score in every])
     with np.errstate(invalid="ignore", divide="ignore"):
         power = np.where([score.correlation for score in every], 0.5, 1.0)

@@ -66,7 +66,10 @@ def rows(
         axes.barh(place, np.nan_to_num(values), 0.62, color=colours, alpha=0.9)
         if low is not None and high is not None and np.isfinite(low).any():
             ends = np.abs(np.stack([values - low, high - values]))
-            axes.errorbar(values, place, xerr=np.nan_to_num(ends), fmt="none", ecolor="#1b1b1f", elinewidth=1.0, capsize=2.5)
+            known = np.isfinite(ends).all(0)
+            axes.errorbar(
+                values[known], place[known], xerr=ends[:, known], fmt="none", ecolor="#1b1b1f", elinewidth=1.0, capsize=2.5
+            )
         if log:
             log_axis(axes, "x")
         for y, value, text in zip(place, values, texts or [f"{value:.3g}" for value in values], strict=True):

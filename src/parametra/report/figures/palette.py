@@ -17,6 +17,7 @@ FIXED = {
     "persistence": GREY,
     "conventional": "#00767a",
     "network offline": SKY,
+    "network layer off": PURPLE,
     "stochastic": VERMILION,
 }
 WORDS = {
@@ -24,6 +25,7 @@ WORDS = {
     "linear": "linear regression",
     "conventional": "conventional scheme",
     "network offline": "network, offline",
+    "network layer off": "network, offline, conservation layer off",
     "stochastic": "network with noise",
 }
 

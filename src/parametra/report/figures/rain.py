@@ -27,15 +27,20 @@ def densities(rain: np.ndarray, lines: Mapping[str, np.ndarray], palette: Palett
 def quantiles(
     exceedance: np.ndarray, runs: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], palette: Palette, title: str
 ) -> str:
-    """SVG of value, low, high (exceedance,) per run [mm/day], as points with intervals."""
+    """SVG of value, low, high (exceedance,) per run [mm/day]: points with their intervals, hollow where there is none."""
     with panel(width=5.2, height=3.6, left=0.14) as drawn:
         axes, place = drawn.axes, np.arange(exceedance.size)
         for number, (name, (value, low, high)) in enumerate(runs.items()):
             shift = 0.16 * (number - (len(runs) - 1) / 2)
-            ends = np.nan_to_num(np.stack([value - low, high - value]))
+            ends, colour = np.abs(np.stack([value - low, high - value])), palette.colour(name)
+            known = np.isfinite(ends).all(0)
             axes.errorbar(
-                place + shift, value, yerr=np.abs(ends), fmt="o", color=palette.colour(name), markersize=5, capsize=3,
-                elinewidth=1.3, label=palette.label(name),
+                (place + shift)[known], value[known], yerr=ends[:, known], fmt="o", color=colour, markersize=5, capsize=3,
+                elinewidth=1.3, label=palette.label(name) if known.any() else None,
+            )  # fmt: skip
+            axes.plot(
+                (place + shift)[~known], value[~known], "o", color=colour, markersize=5, markerfacecolor="none",
+                label=None if known.any() else f"{palette.label(name)}, no interval",
             )  # fmt: skip
         axes.set_xticks(place, [f"{100 * share:g} %" for share in exceedance])
         axes.set_xlim(-0.6, exceedance.size - 0.4)

@@ -28,6 +28,7 @@ def section(run: RunReader) -> Section | None:
     if terms is not None:
         figures = tuple(Figure(_terms(terms, str(name))) for name in dict.fromkeys(terms.budget.values.tolist()))
         parts.append(Panels(figures, columns=2, title="Terms of the truth, with 95 % intervals from daily means"))
+        parts += _without_interval(terms) if "low" in terms else []
     zonal = run.fields("zonal")
     if zonal is not None:
         parts += _global_means(zonal)
@@ -51,6 +52,16 @@ def _terms(terms: xr.Dataset, budget: str) -> str:
     marked = [name for name in names if "residual" in name]
     texts = [number(value) for value in mean.tolist()]
     return rows(names, mean, budget.capitalize(), unit, low=low, high=high, highlight=marked, texts=texts)
+
+
+def _without_interval(terms: xr.Dataset) -> list[Part]:
+    """Which terms have no interval, and why; nothing where all have one."""
+    known = np.isfinite([terms[name].values for name in ("low", "high") if name in terms]).all(0)
+    names = [f"{budget}: {name}" for budget, name in zip(terms.budget.values[~known], terms.term.values[~known], strict=True)]
+    if not names:
+        return []
+    which = "any term" if not known.any() else "; ".join(names)
+    return [Note(f"There is no interval for {which}: the truth's days are worth fewer than five independent ones.")]
 
 
 def _global_means(zonal: xr.Dataset) -> list[Part]:

@@ -9,6 +9,7 @@ from parametra.report.figures.chart import chart
 from parametra.report.figures.lines import by_day, by_latitude, by_level
 from parametra.report.figures.meridional import Scale, meridional_section
 from parametra.report.figures.palette import BLACK, BLUE, GREEN, GREY, VERMILION, Palette
+from parametra.report.formatting import with_unit
 from parametra.report.reader import RunReader
 from parametra.report.section import Figure, Note, Panels, Part, Section
 from parametra.report.sections import zonal
@@ -54,7 +55,7 @@ def _world(run: RunReader, world: dict[str, Any]) -> list[Part]:
         parts += [_skill(skill, name, recipes), offline_table(skill, world), shown_offline(skill, world)]
     if found is not None:
         warming, wave = world.get("warming"), world.get("wave")
-        parts += [_warming(found, name, recipes)] if warming or not wave else []
+        parts += [_warming(found, name, recipes), *_apart(found, world)] if warming or not wave else []
         parts += [_map(found, name, recipes, variable) for variable in MAPS] if wave else []
         parts += [_profiles(found, name, recipes), coupled_table(found, world), *shown_coupled(found, world)]
     return parts + [
@@ -95,9 +96,26 @@ def _warming(found: xr.Dataset, name: str, recipes: list[str]) -> Panels:
         for side, field in fields.items()
     ]  # fmt: skip
     title = (
-        f"{name}: change of zonal-mean temperature from the reference truth (R9), coupled, mean over seeds that ran to the end"
+        f"{name}: sections of the change of zonal-mean temperature from the reference truth, coupled, mean over seeds that ran "
+        "to the end"
     )
     return Panels(tuple(figures), title=title)
+
+
+def _apart(found: xr.Dataset, world: dict[str, Any]) -> tuple[Note, ...]:
+    """R9 at this world's increment: one number for each recipe, and that of chance; nothing where it was not stored."""
+    if "gap_absolute_temperature" not in found:
+        return ()
+    gap = found.gap_absolute_temperature
+    said = [f"{RECIPES[recipe]} {with_unit(float(gap.sel(run=seeds(found, recipe)).mean()), 'K')}"
+            for recipe in map(str, world["recipes"])]  # fmt: skip
+    halves = float(gap.sel(run=["truth_first_half", "truth_second_half"]).mean())
+    text = (
+        f"R9 at {float(world.get('warming') or 0.0):+g} K: mean over area and mass of |T − T of {world['name']}'s own truth|, "
+        f"mean over seeds that ran to the end: {'; '.join(said)}. A half of that truth differs from the whole by "
+        f"{with_unit(halves, 'K')}."
+    )
+    return (Note(text),)
 
 
 def _map(found: xr.Dataset, name: str, recipes: list[str], variable: str) -> Panels:

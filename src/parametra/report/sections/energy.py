@@ -1,6 +1,7 @@
 """R6 and R7: what a column does with the vapour it loses, and whether the whole atmosphere drifts."""
 
 import numpy as np
+import xarray as xr
 
 from parametra.report.figures.lines import by_day
 from parametra.report.figures.palette import label
@@ -50,9 +51,25 @@ def section(run: RunReader) -> Section | None:
         ):
             lines = {str(item): contents[name].sel(run=item).values for item in contents.run.values}
             figures.append(Figure(by_day(day, lines, run.palette, title, unit)))
-        text = (
-            "Coupled runs take over from the truth on day 0. 1 MJ/m² over 100 days is 0.12 W/m². The truth covers "
-            "weeks: it shows the size of weather, not a drift."
-        )
-        parts += [Panels(tuple(figures), columns=2, title="Contents of the whole atmosphere"), Note(text)]
+        lengths = ", ".join(f"{label(str(item))} {int(contents.energy.sel(run=item).count())}" for item in contents.run.values)
+        text = f"Coupled runs take over from the truth on day 0. 1 MJ/m² over 100 days is 0.12 W/m². Days recorded: {lengths}."
+        parts += [Panels(tuple(figures), columns=2, title="Contents of the whole atmosphere"), Note(text), *_drifts(contents)]
     return Section("energy", TITLE, LEAD, tuple(parts))
+
+
+def _drifts(contents: xr.Dataset) -> list[Part]:
+    """Drift of each run's energy with its verdict, and a warning for those too short; nothing of a store without verdicts."""
+    if "drift_word" not in contents:
+        return []
+    rows, short = [], []
+    for name in map(str, contents.run.values):
+        one = contents.sel(run=name)
+        drift, low, high = (float(one[key]) for key in ("drift", "drift_low", "drift_high"))
+        interval = f"{number(low)} to {number(high)}" if np.isfinite(low) else "–"
+        rows.append((label(name), number(drift), interval, str(one.drift_word.values), str(one.drift_why.values)))
+        short += [label(name)] if str(one.drift_word.values) == "too short" else []
+    parts: list[Part] = [Table(("drift of energy", "W/m²", "95 % interval", "sample", "because"), tuple(rows))]
+    if short:
+        text = f"Too short for a drift, what slopes here may be weather: {', '.join(short)}."
+        parts.append(Note(text, "warning"))
+    return parts

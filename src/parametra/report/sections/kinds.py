@@ -13,8 +13,8 @@ LEAD = (
     "A better fit of single steps need not be a better climate."
 )
 COLUMNS = (
-    ("r2_heating", "R² heating, 30 min"),
-    ("r2_moistening", "R² moistening, 30 min"),
+    ("r2_heating", "R² heating, {steps}"),
+    ("r2_moistening", "R² moistening, {steps}"),
     ("zonal_temperature_rms", "zonal-mean T, rms [K]"),
     ("rain_profile_r", "rain profile, r"),
 )
@@ -32,7 +32,7 @@ def section(run: RunReader) -> Section | None:
         rows.append(
             (str(kind), str(here.differs.values[0]) or "–", f"{kept} of {count}", *(_spread(here[key]) for key, _ in COLUMNS))
         )
-    head = ("kind", "differs in", "keep the climate", *(words for _, words in COLUMNS))
+    head = ("kind", "differs in", "keep the climate", *(words.format(steps=run.single_steps) for _, words in COLUMNS))
     note = Note(
         "Means over seeds, in brackets from the smallest to the largest; climates of networks that ran to the end of their trial."
     )

@@ -11,8 +11,7 @@ ITEMS = (
     "Extremes. Eight cloud columns of 4 km rain in bursts; tails of precipitation are not those of an atmosphere.",
     "The place of the rain belt to better than one row: truth itself moves between neighbouring rows.",
     "Seasons, land, ice, aerosols, a changing ocean: the sea surface is prescribed and the sun stays over the equator.",
-    "Sampling. The truth covers weeks; means carry the error that the split halves show, and one seed proves nothing about "
-    "others.",
+    "Sampling. The truth is short; means carry the error that the split halves show, and one seed proves nothing about others.",
     "Per-cell R² over a few days is dominated by cells that hardly vary; read it with the count of masked cells.",
 )
 

@@ -15,7 +15,6 @@ LEAD = (
     "five days. A least-squares network predicts means, so it should rain too evenly; a histogram hides that in the tail, "
     "quantiles do not."
 )
-KINDS = (("steps", "single steps of half an hour"), ("daily", "daily means"))
 
 
 def section(run: RunReader) -> Section | None:
@@ -24,7 +23,7 @@ def section(run: RunReader) -> Section | None:
     if data is None:
         return missing("rain", TITLE, LEAD, run.why_missing("rain"))
     parts: list[Part] = []
-    for kind, words in KINDS:
+    for kind, words in (("steps", run.single_steps), ("daily", "daily means")):
         lines = _finite(data, f"density_{kind}")
         if not lines:
             continue
@@ -34,6 +33,7 @@ def section(run: RunReader) -> Section | None:
             quantiles(data.exceedance.values, table, run.palette, f"Exceeded, {words}"),  # pyright: ignore[reportArgumentType]
         )
         parts.append(Panels(tuple(Figure(drawing) for drawing in drawings), columns=2))
+        parts += _without_interval(table)
         parts += sample(run, f"rain_0.01_{kind}", f"rain_0.001_{kind}")
         if without := [name for name in map(str, data.run.values) if name not in lines]:
             names = ", ".join(label(name) for name in without)
@@ -43,6 +43,19 @@ def section(run: RunReader) -> Section | None:
     )
     parts.append(Note(f"Length of the records: {days}. Offline: the network on the truth's columns of the scoring stretch."))
     return Section("rain", TITLE, LEAD, tuple(parts))
+
+
+def _without_interval(table: dict[str, tuple[np.ndarray, ...]]) -> list[Part]:
+    """Which runs have points without an interval, and why; nothing where all have one."""
+    without = [
+        label(name)
+        for name, (value, low, high) in table.items()
+        if (np.isfinite(value) & ~(np.isfinite(low) & np.isfinite(high))).any()
+    ]
+    if not without:
+        return []
+    why = "its record holds fewer than 20 days, or too few of the rains"
+    return [Note(f"A hollow point has no interval, for {why}: {', '.join(without)}.")]
 
 
 def _finite(data: xr.Dataset, name: str) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from parametra.climate.diagnostics import (
     daily_summary,
     dispersion_curves,
     energy_drift,
+    energy_drifts,
     energy_scatter,
     exceedance_quantiles,
     global_contents,
@@ -246,7 +247,7 @@ def _contents(records: dict[str, xr.Dataset]) -> xr.Dataset:
     table = xr.concat(list(series.values()), "run", join="outer", coords="minimal", compat="override")
     # a float32 store keeps 2e-7 of 2.6e9 J m-2, a day's worth of 0.006 W/m2: store the departure from the truth's mean
     base = float(table.energy.isel(run=0).mean())
-    return table.assign(energy=(table.energy - base) / 1e6).assign_coords(run=list(series))
+    return table.assign(energy=(table.energy - base) / 1e6).assign_coords(run=list(series)).merge(energy_drifts(records))
 
 
 def _side_by_side(found: dict[str, xr.DataArray], names: Any) -> xr.DataArray:
