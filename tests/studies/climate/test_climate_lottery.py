@@ -103,7 +103,7 @@ def test_a_lottery_goes_on_with_the_next_network_that_lasts(run, monkeypatch, tm
             return {name: stop if name == NAMES[0] and days > 2.0 else None for name, days in lengths.items()}
 
     monkeypatch.setattr(coupled, "_Stage", Runs)
-    monkeypatch.setattr(coupled, "selection_score", lambda run, name: float(name[-1]))
+    monkeypatch.setattr(coupled, "selection_score", lambda run, name: float([*NAMES, "never-0"].index(name)))
     settings = ["networks=[{name='2x32', seeds=2}, {name='never', seeds=1}]", "coupled.days=360.0"]
     for change in ([], [SET[1]]):
         config = STUDY.resolve("smoke", [*settings, *change])
