@@ -126,7 +126,7 @@ def test_an_error_met_while_another_is_handled_is_not_blamed_on_the_disk(tmp_pat
         try:
             raise PermissionError(errno.EACCES, "denied", str(tmp_path / "a"))
         except PermissionError:
-            raise KeyError("bug")  # noqa: B904
+            raise KeyError("bug") from None
 
     with pytest.raises(KeyError), explain_disk(tmp_path):
         forgotten()

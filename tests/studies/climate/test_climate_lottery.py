@@ -22,7 +22,7 @@ from parametra.studies.climate.truth import truth_fields
 
 SET = [
     "networks=[{name='2x32', seeds=2, long=1, emulator={depth=2, width=32}}, {name='never', seeds=1}]",
-    "lottery={unseen='never', columns=4, replay_days=0.25, early_days=1.0}",
+    "lottery={unseen='never', columns=4, replay_days=0.25, early_days=1}",
 ]
 NAMES = ["2x32-0", "2x32-1"]
 
@@ -130,7 +130,7 @@ def made_up(seeds=12) -> tuple[xr.Dataset, Any]:
     names = [f"{kind}-{seed}" for kind in kinds for seed in range(seeds)]
     networks = ", ".join(f"{{name='{kind}', seeds={seeds}, long=4}}" for kind in kinds)
     config = STUDY.resolve(
-        "smoke", [f"networks=[{networks}]", "lottery={unseen='c', early_days=1.0, replay_days=0.5}", "coupled.days=360"]
+        "smoke", [f"networks=[{networks}]", "lottery={unseen='c', early_days=1, replay_days=0.5}", "coupled.days=360"]
     )
     table = xr.Dataset(
         {key: ("network", values) for key, values in (became | columns).items()},
@@ -195,8 +195,8 @@ def test_each_measure_tells_the_day_and_the_year(run, what):
         ("lottery.unseen=none", "must name one of"),
         ("lottery.replay_days=9.0", "longer than the selection stretch"),
         ("lottery.columns=99", "more than the columns of a latitude"),
-        ("lottery.early_days=2.0", "must end by coupled.keeps_from"),
-        ("lottery.early_days=1.5", "by whole days"),
+        ("lottery.early_days=2", "must end by coupled.keeps_from"),
+        ("lottery.early_days=1.5", "early_days"),
         ("lottery.replay_days=0.021", "less than two steps"),
     ],
 )

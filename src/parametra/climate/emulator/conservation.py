@@ -37,7 +37,7 @@ def conserve(inputs: Inputs, outputs: Outputs, limits: Limits, sigma_half: tuple
     """The outputs with both budgets closed; `outputs` must be within `limits`. `time_step` [s]."""
     thickness = np.diff(np.asarray(sigma_half)).astype(np.float32)
     air = inputs.surface_pressure * np.float32(1.0 / GRAVITY)  # M, kg m-2
-    moistening, precipitation = _close_water(inputs, outputs, limits, sigma_half, air, time_step)
+    moistening, precipitation = _close_water(inputs, outputs, limits, thickness, air, time_step)
     outputs = dataclasses.replace(outputs, moistening=moistening, precipitation=precipitation)
     warming = energy_gain(inputs, outputs) / (air * np.float32(HEAT_CAPACITY))
     heating = outputs.heating
@@ -59,13 +59,12 @@ def _close_water(
     inputs: Inputs,
     outputs: Outputs,
     limits: Limits,
-    sigma_half: tuple[float, ...],
+    thickness: Float[np.ndarray, " level"],
     air: Float[Array, " column"],
     time_step: float,
 ) -> tuple[Float[Array, "column level"], Float[Array, " column"]]:
-    thickness = np.diff(np.asarray(sigma_half)).astype(np.float32)
     moist = limits.moist(thickness.size)
-    driest = limits.driest(inputs, time_step) + limits.trapped(inputs, sigma_half, time_step)
+    driest = limits.driest(inputs, time_step) + outputs.moistening * (1.0 - moist)  # the cold trap stays as it is
     evaporation = inputs.latent_heat_flux * np.float32(1.0 / LATENT_HEAT_CONDENSATION)
     wanted = (evaporation - outputs.precipitation) / air
     moistening = outputs.moistening

@@ -116,7 +116,7 @@ class LotteryConfig(Config):
     unseen: str = Field(default="", description="name of the networks on which no predictor is chosen; empty: no lottery")
     columns: int = Field(default=8, ge=1, description="columns of each latitude that are linearised and replayed")
     replay_days: float = Field(default=3.0, gt=0.0, description="length of the replay of single columns [d]")
-    early_days: float = Field(default=5.0, ge=1.0, description="first days of a run that the early predictors look at [d]")
+    early_days: int = Field(default=5, ge=1, description="first days of a run that the early predictors look at [d]")
 
 
 Recipe = Literal["plain", "invariant", "both", "alone"]
@@ -251,8 +251,6 @@ class ClimateConfig(Config):
             raise ValueError("lottery.replay_days is longer than the selection stretch that is replayed")
         if lottery.unseen and lottery.columns > self.host.longitudes:
             raise ValueError(f"lottery.columns is {lottery.columns}, more than the columns of a latitude")
-        if lottery.early_days != round(lottery.early_days):
-            raise ValueError(f"lottery.early_days is {lottery.early_days:g}: runs are kept by whole days")
         if lottery.unseen and lottery.early_days > self.coupled.keeps_from:
             raise ValueError("lottery.early_days must end by coupled.keeps_from")
         return self
