@@ -49,7 +49,7 @@ def test_every_network_has_every_number(known, run, record):
     for name in NAMES:
         assert set(known[name]) == set(predictors.BEFORE)
         assert np.isfinite([*known[name].values()]).all()
-    early = predictors.known_early(open_fields(run.folder.fields("coupled-2x32-0")), record, 1.0)
+    early = predictors.known_early(open_fields(run.folder.fields("coupled-2x32-0")), record, 1)
     assert set(early) == set(predictors.EARLY)
     assert np.isfinite([*early.values()]).all()
     assert known[NAMES[0]] != known[NAMES[1]]
@@ -58,7 +58,7 @@ def test_every_network_has_every_number(known, run, record):
 def test_a_run_without_a_whole_day_is_as_bad_as_can_be(run, record):
     fields = open_fields(run.folder.fields("coupled-2x32-0"))
     for stopped in (None, fields.isel(time=slice(0, 1))):
-        early = predictors.known_early(stopped, record, 2.0)
+        early = predictors.known_early(stopped, record, 2)
         assert all(value * predictors.EARLY[name].sign == np.inf for name, value in early.items())
         became = lottery.outcome(stopped, record, run.config)
         assert became["crashed"]

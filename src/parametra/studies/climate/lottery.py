@@ -193,7 +193,7 @@ def _area_rows(table: xr.Dataset, config: ClimateConfig) -> list[Metric]:
     areas, of_seen, rows = table.area_lost, np.isin(table.kind.values, seen), []
     for group, members, whole, goal in (
         ("before the run", BEFORE, ALL_BEFORE, GOALS["before"]),
-        (f"within {config.lottery.early_days:g} days", EARLY, ALL_EARLY, GOALS["early"]),
+        (f"within {config.lottery.early_days} days", EARLY, ALL_EARLY, GOALS["early"]),
     ):
         middle = areas.sel(of=seen, bound="value").mean("of", skipna=True)
         best, value = best_of([(key, float(middle.sel(predictor=key))) for key in members])

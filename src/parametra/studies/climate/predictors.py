@@ -177,15 +177,15 @@ def known_offline(run: Run, names: list[str]) -> dict[str, dict[str, float]]:
     return found
 
 
-def known_early(fields: xr.Dataset | None, reference: xr.Dataset, days: float) -> dict[str, float]:
+def known_early(fields: xr.Dataset | None, reference: xr.Dataset, days: int) -> dict[str, float]:
     """What the first `days` of a run say against the truth's climate; a run that stopped before is as bad as can be."""
     try:
         if fields is None:
             raise DataError("no day of it was kept")
-        early = late_climate(fields, reference, 0.0, days)
+        early = late_climate(fields, reference, 0.0, float(days))
     except DataError:
         return {name: -np.inf if known.sign < 0 else np.inf for name, known in EARLY.items()}
-    first = fields.precipitation_flux.isel(time=slice(0, round(days)))
+    first = fields.precipitation_flux.isel(time=slice(0, days))
     return {
         "early_temperature": abs(early["mean_temperature"]),
         "early_rms": early["zonal_temperature_rms"],
