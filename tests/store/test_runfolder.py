@@ -27,6 +27,7 @@ def test_a_folder_is_created_resumed_and_read(tmp_path):
     folder = fresh_folder(tmp_path)
     folder.log("hello", x=np.float32(0.5), path=Path("a"), bad=math.nan, many=np.arange(2))
     again = fresh_folder(tmp_path)
+    assert RunFolder.open(folder.path, "toy", "mini", {**CONFIG, "seed": 1.0}).path == folder.path  # a number is a number
     (event,) = again.events("hello")
     assert (event["x"], event["path"], event["bad"], event["many"]) == (0.5, "a", None, [0, 1])
     read = RunFolder.read(folder.path)
@@ -41,7 +42,7 @@ def test_a_folder_is_created_resumed_and_read(tmp_path):
     ("study", "preset", "config", "words"),
     [
         ("toy", "mini", {**CONFIG, "seed": 2}, "seed is 1 there and 2 here"),
-        ("toy", "mini", {**CONFIG, "seed": 1.0}, "seed is 1 there and 1.0 here"),
+        ("toy", "mini", {**CONFIG, "seed": True}, "seed is 1 there and True here"),
         ("toy", "mini", {**CONFIG, "host": {"levels": 30, "sigma": (0.0, 0.5)}}, "host.levels is 20 there and 30 here"),
         ("toy", "mini", {"seed": 1}, "host is {.* there and absent here"),
         ("toy", "mini", {**CONFIG, "new": 1}, "new is absent there and 1 here"),

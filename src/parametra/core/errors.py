@@ -21,6 +21,10 @@ class DataError(ParametraError):
     """A file or folder is absent, truncated, or holds something else than expected."""
 
 
+class EndedError(DataError):
+    """A record ends before the stretch that is asked of it."""
+
+
 class PhysicalStopError(ParametraError):
     """A simulation left what is physical.
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 GIGABYTE = 1e9
+TABLE, CONTAINER = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
 def cores() -> int:
@@ -23,12 +24,15 @@ def total_memory() -> float:
 
 
 def free_memory() -> float | None:
-    """Memory not in use now [GB], None where the system does not tell."""
-    table = Path("/proc/meminfo")
-    if not table.exists():
+    """Memory that this process could still take now [GB], None where the system does not tell, as macOS.
+
+    What the machine has left, or the container where that is less (cgroup version 2, its own limit alone). Files kept in memory
+    count as free as far as they would give way.
+    """
+    if not TABLE.exists():
         return None
-    rows = dict(line.split(":", 1) for line in table.read_text().splitlines() if ":" in line)
-    return float(rows["MemAvailable"].split()[0]) * 1024 / GIGABYTE
+    rows = dict(line.split(":", 1) for line in TABLE.read_text().splitlines() if ":" in line)
+    return min(float(rows["MemAvailable"].split()[0]) * 1024, _container_room()) / GIGABYTE
 
 
 def peak_memory() -> float:
@@ -46,6 +50,15 @@ def free_disk(path: Path) -> float:
 
 
 def _container_limit() -> float:
-    limit = Path("/sys/fs/cgroup/memory.max")
+    limit = CONTAINER / "memory.max"
     text = limit.read_text().strip() if limit.exists() else "max"
     return float(text) if text.isdigit() else float("inf")
+
+
+def _container_room() -> float:
+    """What the container's limit leaves [bytes]."""
+    used, table = CONTAINER / "memory.current", CONTAINER / "memory.stat"
+    if not used.exists():
+        return float("inf")
+    rows = dict(line.split() for line in table.read_text().splitlines()) if table.exists() else {}
+    return max(_container_limit() - float(used.read_text()) + float(rows.get("inactive_file", 0)), 0.0)

@@ -23,7 +23,7 @@ from parametra.learn.steps import Augment, Loss, Task, Watch, compiled
 from parametra.store.checkpoints import restore_checkpoint, save_checkpoint
 
 Model = TypeVar("Model", bound=Callable)
-BLOCK = 2**16  # samples that are looked at together, so that the check needs no memory
+BLOCK = 2**22  # values that are looked at together, so that the check needs no memory
 
 
 def fit(
@@ -109,7 +109,7 @@ def fit_many(
     ready = compiled(Task(loss, recipe, plan.steps, known, structure, augment, watch, carried is not None))
     start_state = jax.tree.map(lambda array: jnp.broadcast_to(array, (count, *jnp.shape(array))), carried)
     draws = jnp.stack([jax.random.key_data(key) for key in keys])
-    device_data = jax.tree.map(jnp.asarray, data)
+    device_data = jax.device_put(data)
     tree = _blank(params, ready.optimiser, recipe, draws)
     if watch is not None:
         tree["watched"] = _blank_watched(ready, tree, device_data, plan, draws, start_state)
@@ -241,7 +241,8 @@ def _check(data: PyTree, name: str) -> int:
     if lengths == [0]:
         raise DataError(f"The {name} data are empty. Likely cause: a stretch of time outside the truth. Remedy: check its dates.")
     for number, leaf in enumerate(leaves):
-        if not all(np.all(np.isfinite(leaf[start : start + BLOCK])) for start in range(0, len(leaf), BLOCK)):
+        rows = max(BLOCK // max(leaf[0].size, 1), 1)
+        if not all(np.all(np.isfinite(leaf[start : start + rows])) for start in range(0, len(leaf), rows)):
             raise DataError(
                 f"The {name} data hold values that are not finite (array {number} of {len(leaves)}). "
                 "Likely cause: a run that went wrong while it was recorded. Remedy: make the truth again, or leave that time out."

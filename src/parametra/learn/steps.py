@@ -118,7 +118,7 @@ def _compile(task: Task) -> Compiled:
         samples = len(jax.tree.leaves(data)[0])
         batch = min(batch if task.carries else SELECTION_BATCH, samples)
         used = samples // batch * batch  # the last part of a batch is left out
-        batches = jax.tree.map(lambda array: jnp.asarray(array[:used]).reshape(-1, batch, *array.shape[1:]), data)
+        batches = jax.device_put(jax.tree.map(lambda array: array[:used].reshape(-1, batch, *array.shape[1:]), data))
         return np.asarray(over_members(params, batches, carried))
 
     return Compiled(optimiser, run, evaluate)

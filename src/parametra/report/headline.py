@@ -67,7 +67,7 @@ TILES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 # the climate is kept when all of these that have a target reach it
 CLIMATE_KEPT = r"(mean.*temperature|temperature.*rms|rms.*temperature|precipitable|rain.*(profile|correlation)|days survived)"
-NOT_THE_NETWORK = r"^over |split|half|null|^linear|linear$|^time mean|^truth|zig zag|drift|seed|without"
+NOT_THE_NETWORK = r"^over |split|half|null|^linear|linear$|^time mean|^truth|zig zag|drift|seed|without|conventional"
 
 
 def headline(run: RunReader) -> Headline:

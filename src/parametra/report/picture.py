@@ -50,7 +50,7 @@ def _heating(left: Axes, right: Axes, figure: Figure, zonal: xr.Dataset) -> None
     size = float(np.ceil(np.nanpercentile(np.abs(field.sel(run="truth")), 99.5)))
     for axes, name, title in (
         (left, "truth", "heating: cloud-resolving model"),
-        (right, "network", "heating: network, second half-year"),
+        (right, "network", "heating: network, second half of its run"),
     ):
         mesh = axes.contourf(
             by_area(zonal.latitude.values), zonal.level.values, field.sel(run=name).values.T, np.linspace(-size, size, 17),

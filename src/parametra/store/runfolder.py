@@ -240,7 +240,8 @@ def _first_difference(found: Any, wanted: Any, key: str = "") -> tuple[str, str,
         pairs = enumerate(zip(found, wanted, strict=True))
         places = (_first_difference(one, other, f"{key}[{place}]") for place, (one, other) in pairs)
         return next((inner for inner in places if inner is not None), None)
-    same = found == wanted and type(found) is type(wanted)
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (found, wanted))
+    same = found == wanted and (numbers or type(found) is type(wanted))
     return None if same else (key, _shown(found), _shown(wanted))
 
 

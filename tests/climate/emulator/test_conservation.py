@@ -135,7 +135,10 @@ def test_the_cold_trap_leaves_no_more_than_saturation(draw):
 def test_without_dry_levels_there_is_no_trap():
     inputs, _ = _draw(3, 3e-5, 3e-8, 5e-5, 1.0)
     assert np.all(np.asarray(Limits(0).trapped(inputs, SIGMA_HALF, TIME_STEP)) == 0.0)
-    assert np.all(np.asarray(Limits(9).trapped(inputs, SIGMA_HALF, TIME_STEP)) <= 0.0)
+    assert np.all(np.asarray(Limits(2, cold_trap=False).trapped(inputs, SIGMA_HALF, TIME_STEP)) == 0.0)
+    everywhere = np.asarray(Limits(9).trapped(inputs, SIGMA_HALF, TIME_STEP))
+    np.testing.assert_array_equal(everywhere[:, :2], np.asarray(LIMITS.trapped(inputs, SIGMA_HALF, TIME_STEP))[:, :2])
+    assert everywhere.shape == inputs.temperature.shape
 
 
 @pytest.mark.parametrize("levels", [20, 30])

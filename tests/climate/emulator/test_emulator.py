@@ -103,6 +103,19 @@ def test_a_file_gives_back_the_very_same_emulator(emulator, tmp_path):
     assert header["sigma_half"] == list(SIGMA_HALF)
 
 
+def test_a_file_from_before_the_cold_trap_has_none(emulator, tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_emulator(path, emulator)
+    arrays, header = load_network(path)
+    assert load_emulator(path)[0].limits.cold_trap
+    del header["limits"]["dry_levels_moistening"]
+    save_network(path, arrays, header)
+    old, _ = load_emulator(path)
+    assert not old.limits.cold_trap
+    save_emulator(path, old)
+    assert eqx.tree_equal(load_emulator(path)[0], old)
+
+
 def test_the_file_is_enough_without_the_package(emulator, columns, tmp_path):
     """The raw network from arrays and header with NumPy, as another program would do it."""
     save_emulator(tmp_path / "a.safetensors", emulator)

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from parametra.climate.emulator import Inputs, committee, load_emulator, save_emulator, train, train_linear, train_stochastic
+from parametra.climate.emulator import rollout as rollouts
 from parametra.climate.emulator.config import RolloutConfig, StochasticConfig
 from parametra.climate.emulator.growth import DRY, growth, mean_moisture, saturation_humidity, without_growth
 from parametra.climate.emulator.rollout import RolloutLoss, windows
@@ -83,6 +84,15 @@ def test_rollouts_train_the_network_alone_and_count_errors_as_single_steps_do(da
     weight = 0.5 + 0.5 * variance.mean() / (variance + 0.01 * variance.mean())
     assert weight.max() < 51.0
     assert_allclose(RolloutLoss(0.0)(scaled, (inputs, targets)), np.mean((bare - left) ** 2 * weight), rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["plain", "scaled"])
+def test_a_large_batch_of_rollouts_has_the_loss_of_the_whole_however_it_is_divided(dataset, trained, scaled, kind, monkeypatch):
+    emulator = scaled if kind == "scaled" else trained[0]
+    batch = tuple(jnp.asarray(array[:21]) for array in windows(dataset, 4))
+    whole = RolloutLoss(0.3)(emulator, batch)
+    monkeypatch.setattr(rollouts, "COLUMNS", 20)  # four times five windows, and one more
+    assert_allclose(RolloutLoss(0.3)(emulator, batch), whole, rtol=1e-5)
 
 
 def test_its_file_gives_it_back_and_an_older_one_is_plain(scaled, trained, tmp_path):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from parametra.climate.emulator import train
+from parametra.climate.emulator import Inputs, train
 from parametra.store.exports import export_stablehlo, load_stablehlo
 from parametra.store.fortran import export_fortran
 
@@ -18,7 +18,10 @@ from .conftest import SIGMA_HALF, TIME_STEP
 def program(request, dataset, config):
     inputs, outputs = request.param
     emulator, _ = train(dataset, config.model_copy(update={"inputs": inputs, "outputs": outputs}), SIGMA_HALF, TIME_STEP, seed=1)
-    return emulator.vector, jnp.asarray(dataset.inputs[:8]), dataset.targets.shape[1]
+    x = dataset.inputs[:8].copy()
+    x[4:, [6, 7]] *= np.array([1e5, 1e3], np.float32)  # the vapour of the top layers, beyond saturation: the cold trap works
+    assert np.any(np.asarray(emulator.limits.trapped(Inputs.from_vector(jnp.asarray(x)), SIGMA_HALF, TIME_STEP)) < 0)
+    return emulator.vector, jnp.asarray(x), dataset.targets.shape[1]
 
 
 def assert_alike(found, wanted, tolerance):
@@ -31,7 +34,7 @@ def test_stablehlo_is_the_emulator(program, tmp_path):
     function, x, outputs = program
     export_stablehlo(function, x.shape[1], outputs, tmp_path / "net.stablehlo")
     y = np.asarray(function(x))
-    assert_alike(load_stablehlo(tmp_path / "net.stablehlo")(x), y, 1e-5)
+    assert_alike(load_stablehlo(tmp_path / "net.stablehlo")(x), y, 3e-5)
 
 
 def test_fortran_is_the_emulator(program, tmp_path):

@@ -91,31 +91,33 @@ def test_the_whole_stage_and_its_page(run, tmp_path):
     assert made.parts[1].rows[1][0] == "other (unseen)"
 
 
-def test_a_lottery_goes_on_with_the_next_network_that_lasts(run, monkeypatch, tmp_path):
-    """The best network stops after its trial: a lottery takes the second best, another study ends there."""
+def test_the_study_goes_on_with_the_next_network_that_lasts(run, monkeypatch, tmp_path):
+    """The best network stops after its trial: the second best takes its place, and where none lasts the study ends."""
     stop = PhysicalStopError("air_temperature", 200.0, 0, 0, 400.0, (100.0, 350.0))
+
+    lasting: list[str] = []
 
     class Runs:
         def __init__(self, *_):
             pass
 
         def run_all(self, lengths):
-            return {name: stop if name == NAMES[0] and days > 2.0 else None for name, days in lengths.items()}
+            return {name: None if days <= 2.0 or name in lasting else stop for name, days in lengths.items()}
 
     monkeypatch.setattr(coupled, "_Stage", Runs)
     monkeypatch.setattr(coupled, "selection_score", lambda run, name: float([*NAMES, "never-0"].index(name)))
     settings = ["networks=[{name='2x32', seeds=2}, {name='never', seeds=1}]", "coupled.days=360.0"]
-    for change in ([], [SET[1]]):
-        config = STUDY.resolve("smoke", [*settings, *change])
-        here = Run(RunFolder.open(tmp_path / f"run{len(change)}", "climate", "smoke", {}), config, Progress())
-        if not change:
-            with pytest.raises(PhysicalStopError, match="air_temperature|400"):
-                coupled.run_coupled(here)
-            continue
-        found = coupled.run_coupled(here)
-        assert found["chosen"] == NAMES[1]
-        assert found["stops"][NAMES[0]] is not None
-        assert RunReader(here.folder.path).selected == NAMES[1]
+    config = STUDY.resolve("smoke", settings)
+    here = Run(RunFolder.open(tmp_path / "run", "climate", "smoke", {}), config, Progress())
+    with pytest.raises(PhysicalStopError, match="air_temperature|400"):
+        coupled.run_coupled(here)
+    lasting = ["never-0"]
+    found = coupled.run_coupled(here)
+    assert found["chosen"] == "never-0"
+    assert found["selected"] == [NAMES[0]]
+    assert None not in (found["stops"][NAMES[0]], found["stops"][NAMES[1]])
+    assert next(row.value for row in found["metrics"] if "stopped after" in row.name) == 2.0
+    assert RunReader(here.folder.path).selected == "never-0"
 
 
 def made_up(seeds=12) -> tuple[xr.Dataset, Any]:

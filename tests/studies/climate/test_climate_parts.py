@@ -114,8 +114,16 @@ def test_two_records_agree_as_their_halves_foretell():
 
 
 def test_as_many_networks_train_at_once_as_there_is_room_for():
-    assert at_once(10**9, free=3.9) == 1  # each takes three times the data
+    assert at_once(10**9, free=3.9) == 1  # each takes twice the data
     assert at_once(10**9, free=0.1) == 1
     assert at_once(1, free=1.0) == machine.cores()
     assert at_once(0, free=1.0) == machine.cores()
-    assert [at_once(10**8, free=0.8), at_once(10**8, free=0.8 + 0.02)] == [min(2, machine.cores())] * 2
+    assert [at_once(10**8, free=0.51), at_once(10**8, free=0.74)] == [min(2, machine.cores())] * 2
+
+
+def test_where_the_system_does_not_tell_half_of_all_memory_counts_as_free(monkeypatch):
+    monkeypatch.setattr(machine, "free_memory", lambda: None)
+    monkeypatch.setattr(machine, "total_memory", lambda: 8.0)
+    monkeypatch.setattr(machine, "cores", lambda: 16)
+    assert at_once(10**9) == at_once(10**9, free=4.0) == 1
+    assert at_once(10**7) == at_once(10**7, free=4.0) == 16

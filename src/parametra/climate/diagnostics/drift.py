@@ -18,7 +18,7 @@ from parametra.climate.diagnostics.means import (
 )
 from parametra.climate.diagnostics.required import require
 from parametra.core.constants import SECONDS_PER_DAY
-from parametra.core.errors import DataError
+from parametra.core.errors import EndedError
 
 
 def daily_series(
@@ -67,13 +67,14 @@ def late_climate(dataset: xr.Dataset, reference: xr.Dataset, first_day: float, l
     """`climate_difference` of the days from `first_day` to `last_day` (counted from the run's start) against `reference`.
 
     Raises:
-        DataError: the run did not reach `last_day`.
+        EndedError: the run did not reach `last_day`.
+        DataError: temperature, vapour or rain is missing.
     """
     days = time_in_days(dataset.time)
     elapsed = days - days[0]
     step = float(np.median(np.diff(elapsed))) if days.size > 1 else 0.0
     if elapsed[-1] + step < last_day - 1e-6:
-        raise DataError(
+        raise EndedError(
             f"The run ends at day {elapsed[-1] + step:.1f}, before day {last_day:g}. Likely cause: it stopped early. "
             "Remedy: score a shorter stretch, or look at where it stopped."
         )

@@ -32,6 +32,7 @@ class EmulatorConfig(Config):
     norm: Literal["max_rs", "variable", "feature"] = Field(default="variable", description="scale of the inputs")
     mirror: bool = Field(default=True, description="learn every column in its mirror image too, wind reversed")
     dry_levels: int = Field(default=5, ge=0, description="top layers without moistening; 5 of 20: above sigma 0.18")
+    cold_trap: bool = Field(default=True, description="vapour above saturation leaves those layers")
     conservation: bool = Field(default=True, description="hard layer that closes column water and energy")
     clip: bool = Field(default=True, description="hold inputs within the training range")
     fit: FitConfig = Field(default=FitConfig(), description="epochs, batch size, learning rate")

@@ -92,8 +92,8 @@ def emulator_header(emulator: Emulator) -> dict[str, Any]:
         "options": {"conservation": emulator.conservation, "clip": emulator.clip},
         "limits": {
             "dry_levels": emulator.limits.dry_levels,
-            "dry_levels_moistening": f"-max(q - qs, 0) / time_step; qs: {SATURATION}",
-            "moistening_at_least": f"-{DRYING_SHARE} q / time_step",
+            "dry_levels_moistening": f"-max(q - qs, 0) / time_step; qs: {SATURATION}" if emulator.limits.cold_trap else "0",
+            "moistening_at_least": f"-{DRYING_SHARE} q / time_step, below the dry levels",
             "precipitation_at_least": 0.0,
             "shortwave": "0 <= surface <= top <= insolation",
         },
@@ -138,7 +138,8 @@ def _build(header: Mapping[str, Any]) -> Emulator:
     else:
         raise ValueError(f"unknown architecture {architecture['kind']}")
     scaling = InputScaling(*(jnp.zeros(inputs) for _ in range(4)), norm=header["norm"])
-    limits = Limits(header["limits"]["dry_levels"])
+    # absent from files written before there was a cold trap
+    limits = Limits(header["limits"]["dry_levels"], header["limits"].get("dry_levels_moistening", "0") != "0")
     sigma_half = tuple(header["sigma_half"])
     # files written before there were choices have none of these
     kind = header["view"]["kind"] if "view" in header else "plain"

@@ -22,15 +22,17 @@ class Limits(eqx.Module):
 
     - no moistening in the top `dry_levels` layers, where its variance is too small to be learnt (5 of 20: above sigma 0.18), but
       what exceeds saturation at the layer's temperature leaves within the step: the cold trap;
-    - dq >= -0.9 q / time step;
+    - dq >= -0.9 q / time step below them;
     - precipitation >= 0;
     - 0 <= net short-wave at the surface <= at the top <= insolation, so both vanish at night.
 
     Attributes:
         dry_levels: number of top layers without moistening, all that dries them being the cold trap.
+        cold_trap: whether there is one; networks of before it came are files without it.
     """
 
     dry_levels: int = eqx.field(static=True, default=5)
+    cold_trap: bool = eqx.field(static=True, default=True)
 
     def moist(self, levels: int) -> Float[np.ndarray, " level"]:
         """1 where moistening is allowed, 0 in the dry layers, float32."""
@@ -39,7 +41,9 @@ class Limits(eqx.Module):
     def trapped(self, inputs: Inputs, sigma_half: tuple[float, ...], time_step: float) -> Float[Array, "column level"]:
         """Moistening by the cold trap [s-1], zero or negative, and zero below the dry layers."""
         columns, levels = inputs.temperature.shape
-        n = min(self.dry_levels, levels)
+        n = min(self.dry_levels, levels) if self.cold_trap else 0
+        if not n:
+            return jnp.zeros_like(inputs.temperature)
         pressure = inputs.surface_pressure[:, None] * middles(sigma_half)[:n]
         excess = jnp.maximum(inputs.specific_humidity[:, :n] - saturation(inputs.temperature[:, :n], pressure)[0], 0.0)
         return jnp.concatenate([excess * (-1.0 / time_step), jnp.zeros((columns, levels - n), excess.dtype)], axis=1)

@@ -22,8 +22,10 @@ from parametra.climate.emulator.emulator import Emulator
 from parametra.climate.emulator.growth import growth
 from parametra.climate.emulator.vectors import Inputs, mirror_signs, output_factors
 from parametra.core.errors import DataError
+from parametra.learn.arrays import aligned
 
 FLOOR, TINY = 0.01, 1e-12  # of the mean variance; and where nothing varies at all
+COLUMNS = 8192  # that a network sees at once in the loss, for their memory
 RUNAWAY, MOIST = 100.0, 0.1  # K and kg/kg, beyond which no column departs: one that is gone stays there
 
 
@@ -80,18 +82,42 @@ class RolloutLoss:
         scaling, moisture = jax.lax.stop_gradient((emulator.scaling, emulator.moisture))
         emulator = dataclasses.replace(emulator, scaling=scaling, moisture=moisture)
         inputs, targets = (jnp.swapaxes(array, 0, 1) for array in batch)
+        wanted = _wanted(emulator, inputs, targets)
+        weights = 0.5 + 0.5 * _over_variance(wanted)
         steps, columns, _ = targets.shape
-        n = emulator.levels
-        seen, wanted = inputs[:-1].reshape(steps * columns, -1), targets.reshape(steps * columns, -1)
-        if moisture is not None:  # an error counts as in the training on single steps
-            wanted = wanted / growth(seen, moisture, emulator.sigma_half)
+        if steps * columns <= COLUMNS:
+            return self._mean(emulator, inputs, targets, wanted, weights)
+
+        def one(window: tuple[Array, Array]) -> Float[Array, ""]:
+            inputs, targets = (array[:, None] for array in window)
+            return self._mean(emulator, inputs, targets, _wanted(emulator, inputs, targets), weights)
+
+        # the weights are those of the whole batch, so that its loss does not depend on how it is divided
+        return jnp.mean(jax.lax.map(one, batch, batch_size=max(COLUMNS // steps, 1)))
+
+    def _mean(
+        self, emulator: Emulator, inputs: Float[Array, "moment column inputs"], targets: Float[Array, "step column outputs"],
+        wanted: Float[Array, "sample outputs"], weights: Float[Array, " outputs"],
+    ) -> Float[Array, ""]:  # fmt: skip
+        n, steps = emulator.levels, len(targets)
+        seen = inputs[:-1].reshape(len(wanted), -1)
         error = jnp.square(emulator.network(emulator.features(Inputs.from_vector(seen))) - wanted)
-        single = jnp.mean(error * (0.5 + 0.5 * _over_variance(wanted)))
+        single = jnp.mean(error * weights)
         warm, moist = rollout(emulator, inputs, targets)
         factors = jnp.asarray(output_factors(n) / emulator.time_step, jnp.float32)
         gathered = jnp.concatenate([warm * factors[:n], moist * factors[n : 2 * n]], axis=2)
         age = jnp.arange(1, steps + 1, dtype=gathered.dtype)[:, None, None]
         return single + self.weight * jnp.mean(jnp.square(gathered) / age)
+
+
+def _wanted(
+    emulator: Emulator, inputs: Float[Array, "moment column inputs"], targets: Float[Array, "step column outputs"]
+) -> Float[Array, "sample outputs"]:
+    """What the network is to say, so that an error counts as in the training on single steps."""
+    wanted = targets.reshape(-1, targets.shape[-1])
+    if emulator.moisture is None:
+        return wanted
+    return wanted / growth(inputs[:-1].reshape(len(wanted), -1), emulator.moisture, emulator.sigma_half)
 
 
 def _over_variance(wanted: Float[Array, "sample outputs"]) -> Float[Array, " outputs"]:
@@ -120,9 +146,17 @@ def windows(
         )
     inputs = data.inputs.reshape(times, rows * columns, -1)
     targets = data.targets.reshape(times, rows * columns, -1)
-    seen = inputs[first[:, None] + np.arange(steps + 1)]  # (window, moment, column, inputs)
-    gave = targets[first[:, None] + np.arange(steps)]
-    return tuple(np.ascontiguousarray(a.swapaxes(1, 2)).reshape(-1, a.shape[1], a.shape[3]) for a in (seen, gave))  # pyright: ignore
+    return _cut(inputs, first, steps + 1), _cut(targets, first, steps)
+
+
+def _cut(
+    array: Float[np.ndarray, "time column values"], first: np.ndarray, moments: int
+) -> Float[np.ndarray, "window moment values"]:
+    _, columns, values = array.shape
+    cut = aligned((first.size, columns, moments, values))
+    for window, start in zip(cut, first, strict=True):  # one at a time: a copy of them all would not fit beside the windows
+        window[...] = array[start : start + moments].swapaxes(0, 1)
+    return cut.reshape(-1, moments, values)
 
 
 def _first_moments(days: np.ndarray, steps: int) -> np.ndarray:

@@ -22,6 +22,7 @@ from parametra.climate.emulator.scaling import InputScaling, input_scaling
 from parametra.climate.emulator.vectors import INPUTS, OUTPUTS, mirror_signs, size
 from parametra.core.errors import UsageError
 from parametra.learn import EpochRecord, FitProgress, History, fit_many, mean_squared_error
+from parametra.learn.arrays import aligned
 from parametra.learn.config import RecipeConfig
 from parametra.networks import MLP, Linear
 
@@ -109,6 +110,7 @@ def _train(
     emulators = [_assemble(network, prepared, config, sigma_half, time_step) for network in networks]
     if not config.rollout.steps:
         return emulators, histories
+    del prepared  # its arrays would stand beside the windows
     steps = config.rollout.steps
     recipe = RecipeConfig(
         epochs=config.rollout.epochs, batch_size=config.rollout.batch_size, chunk=config.fit.chunk,
@@ -177,13 +179,23 @@ def _prepare(
     moisture = mean_moisture(data.inputs, half) if config.outputs == "scaled" else None
 
     def wanted(part: ColumnDataset) -> np.ndarray:
-        return part.targets if moisture is None else without_growth(part.inputs, part.targets, moisture, half)
+        if moisture is None:
+            return part.targets
+        return _filled(part.targets.shape, lambda rows: without_growth(part.inputs[rows], part.targets[rows], moisture, half))
 
-    seen = view_vectors(config.inputs, data.inputs, sigma_half)
+    def view(rows: slice) -> np.ndarray:
+        return view_vectors(config.inputs, data.inputs[rows], sigma_half)
+
+    seen = data.inputs if config.inputs == "plain" else _filled(data.inputs.shape, view)
     scaling = input_scaling(seen, data.levels, config.norm, config.mirror)
     chosen = None
     if selection is not None:
-        chosen = _features(scaling, view_vectors(config.inputs, selection.inputs, sigma_half)), wanted(selection)
+        inputs = selection.inputs
+
+        def features(rows: slice) -> np.ndarray:
+            return _features(scaling, view_vectors(config.inputs, inputs[rows], sigma_half))
+
+        chosen = _filled(inputs.shape, features), wanted(selection)
     mean, scale = (tuple(np.asarray(values).tolist()) for values in (scaling.mean, scaling.scale))
     augment = _Augment(mean, scale, data.levels if config.mirror else 0)
     return _Prepared(scaling, (seen, wanted(data)), augment, chosen, moisture)
@@ -216,13 +228,17 @@ class _Augment:
 
 
 def _features(scaling: InputScaling, inputs: Float[np.ndarray, "sample inputs"]) -> Float[np.ndarray, "sample inputs"]:
-    """As `scaling` gives them, in blocks, so that the memory of the whole is taken once."""
-    features = np.empty_like(inputs)
-    mean, scale = np.asarray(scaling.mean), np.asarray(scaling.scale)
-    for start in range(0, len(inputs), BLOCK):
-        part = slice(start, start + BLOCK)
-        features[part] = (inputs[part] - mean) / scale
-    return features
+    return (inputs - np.asarray(scaling.mean)) / np.asarray(scaling.scale)
+
+
+def _filled(shape: tuple[int, int], make: Callable[[slice], np.ndarray]) -> Float[np.ndarray, "sample values"]:
+    """What `make` gives for rows of samples, block by block, so that the memory of the whole is taken once."""
+    whole = aligned(shape)
+    for start in range(0, len(whole), BLOCK):
+        first = max(min(start, len(whole) - BLOCK), 0)  # all of one length, which is compiled once
+        rows = slice(first, first + BLOCK)
+        whole[rows] = make(rows)
+    return whole
 
 
 def _initial(config: EmulatorConfig, levels: int, seed: int) -> tuple[MLP, jax.Array]:
@@ -236,6 +252,6 @@ def _assemble(
 ) -> Emulator:
     return Emulator(
         prepared.scaling, network, tuple(float(s) for s in sigma_half), float(time_step),
-        Limits(config.dry_levels), config.conservation, config.clip, config.inputs,
+        Limits(config.dry_levels, config.cold_trap), config.conservation, config.clip, config.inputs,
         None if prepared.moisture is None else jnp.asarray(prepared.moisture),
     )  # fmt: skip

@@ -22,7 +22,7 @@ def grouped_bars(
         place = np.arange(len(categories), dtype=np.float64)
         width = 0.8 / max(1, len(groups))
         for number, (name, values) in enumerate(groups.items()):
-            shown = np.clip(np.nan_to_num(np.asarray(values, np.float64), nan=0.0), low, None)
+            shown = np.clip(np.asarray(values, np.float64), low, None)
             axes.bar(
                 place + (number - (len(groups) - 1) / 2) * width,
                 shown,

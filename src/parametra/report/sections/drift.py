@@ -4,13 +4,13 @@ import numpy as np
 import xarray as xr
 
 from parametra.report.figures.lines import by_day
-from parametra.report.figures.palette import label
+from parametra.report.figures.palette import MOST, label
 from parametra.report.reader import RunReader
 from parametra.report.section import Figure, Note, Panels, Section, missing
 
 TITLE = "Drift"
 LEAD = (
-    "Daily figures of every run and seed against the truth. Survival is a weak test: a network can live on in a wrong, cold "
+    "Daily figures of runs and seeds against the truth. Survival is a weak test: a network can live on in a wrong, cold "
     "and dry "
     "climate with plausible fluxes. The green band is the tolerance; a null closure that leaves the frame ran away."
 )
@@ -67,10 +67,10 @@ def _correlation_limits(data: xr.Dataset) -> tuple[float, float]:
 def _ends(run: RunReader, data: xr.Dataset) -> list[Note]:
     """Which runs stopped, with their sentence, and which were run for fewer days on purpose."""
     ends = [(name, day) for name in map(str, data.run.values) if (day := _end(data, name)) is not None]
-    shown = {name: why for name, why in run.stops.items() if name in data.run.values}
-    notes = [Note(f"{run.palette.label(name)} stopped: {why}", "warning") for name, why in shown.items()]
-    if len(shown) < len(run.stops):
-        notes.append(Note(f"{len(run.stops)} runs stopped in all.", "warning"))
+    told = run.stops if len(run.stops) <= MOST else {name: why for name, why in run.stops.items() if name in data.run.values}
+    notes = [Note(f"{run.palette.label(name)} stopped: {why}", "warning") for name, why in told.items()]
+    if others := [label(name) for name in run.stops if name not in told]:
+        notes.append(Note(f"{len(others)} more stopped: {', '.join(others)}.", "warning"))
     short = [f"{label(name)} {day:g}" for name, day in ends if name not in run.stops and not name.startswith("truth")]
     return [*notes, *([Note("Run for fewer days: " + ", ".join(short) + ".")] if short else [])]
 

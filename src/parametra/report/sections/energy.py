@@ -40,7 +40,10 @@ def section(run: RunReader) -> Section | None:
             if np.isfinite(float(data.slope.sel(run=name)))
         )
         head = ("energy scatter", "slope", "rms of y − x [W/m²]", "mean of y − x [W/m²]")
-        caption = "Snow, whose freezing heats, and in the truth water that stays in the air as cloud, are honest departures."
+        caption = (
+            "Snow, whose freezing heats, and in the truth water that stays in the air as cloud, are honest departures. Here the "
+            "truth is the scoring stretch, which networks offline see too; what is below is of all truth."
+        )
         parts += [Table(head, body, caption), *sample(run, "energy_slope")]
     if contents is not None:
         day = contents.day.values.astype(np.float64)

@@ -92,6 +92,7 @@ def _masked_levels(chosen: xr.Dataset) -> np.ndarray:
 def _windows(run: RunReader, data: xr.Dataset) -> list[str]:
     if "r2_window" not in data:
         return []
+    data = data.dropna("window", how="all", subset=["r2_window"])  # no mean of 30 min where a step is 20
     names = [f"{float(window):g} h" for window in data.window.values]
     drawings = []
     for target in data.target.values:

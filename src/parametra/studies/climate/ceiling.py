@@ -120,6 +120,9 @@ def _store(run: Run, results: list[dict[str, np.ndarray]], settle: int, sigma: n
             max(settled) if len(settled) == len(first) else float("nan"), "h", settle * hours, "lower", "skill",
             "differences of twins over start states",
         ),
-        Metric("twins: ceiling R2 of 30-min precipitation", float(variables["ceiling_precipitation_flux"][1]), "1", kind="skill"),
+        Metric(
+            f"twins: ceiling R2 of {60.0 * hours:g}-min precipitation", float(variables["ceiling_precipitation_flux"][1]), "1",
+            kind="skill",
+        ),
     ]  # fmt: skip
     return {"metrics": metrics, "levelled_off_hours": first}

@@ -9,7 +9,7 @@ import xarray as xr
 from parametra.climate.diagnostics.drift import daily_series, drift_table, late_climate
 from parametra.climate.diagnostics.means import climate_difference, halves, zonal_climate
 from parametra.climate.diagnostics.scoreboard import with_precipitation
-from parametra.core.errors import DataError
+from parametra.core.errors import EndedError
 from parametra.store.fields import write_fields
 from parametra.store.metrics import Metric
 from parametra.studies.base import Run
@@ -91,7 +91,7 @@ def _climate_rows(
         difference = dict.fromkeys((key for key, _, _ in MEASURES), float("nan"))
         try:
             difference |= late_climate(fields, against, *late) if fields is not None else {}
-        except DataError:  # a null closure may stop early: that is its score
+        except EndedError:  # a null closure may stop early: that is its score
             pass
         for key, words, unit in MEASURES:
             target, better = targets.get(key, (None, "lower")) if label == "network" and against is record else (None, "lower")
@@ -122,7 +122,7 @@ def _year_rows(selected: Mapping[str, xr.Dataset | None], record: xr.Dataset, da
                 break
             try:
                 difference = late_climate(fields, record, year * YEAR, (year + 1) * YEAR)
-            except DataError:  # it stopped before
+            except EndedError:  # it stopped before
                 break
             kept += keeps_climate(difference)
             for key, words, unit in MEASURES[:4]:

@@ -60,7 +60,7 @@ class CeilingConfig(Config):
     starts: int = Field(default=8, ge=1, le=64, description="start states, spread over the truth after spin-up")
     twins: int = Field(default=8, ge=2, le=64, description="twins from each start state")
     columns: int = Field(default=64, ge=1, description="columns of each start state, spread over the sphere")
-    settle_hours: float = Field(default=18.0, ge=0.0, description="until the twins' differences have levelled off [h]")
+    settle_hours: float = Field(default=26.0, ge=0.0, description="until the twins' differences have levelled off [h]")
     score_hours: float = Field(default=12.0, gt=0.0, description="what is scored after that [h]")
 
 
@@ -85,13 +85,19 @@ class NetworkConfig(Config):
         le=100.0,
         description="factor on the host's horizontal diffusion in their coupled runs; 1 to be chosen",
     )
+    choose: bool = Field(default=True, description="whether the study's network, which runs for coupled.days, may be one of them")
+
+    @property
+    def eligible(self) -> bool:
+        """Whether the study's network may be one of them: only in the study's own host."""
+        return self.choose and self.diffusion == 1.0
 
 
 class CoupledConfig(Config):
     """Networks in the CRM's place."""
 
-    candidate_days: float = Field(default=180.0, gt=0.0, description="length of every candidate's run [d]")
-    days: float = Field(default=360.0, gt=0.0, description="length of the chosen network's run and of the null closures' [d]")
+    candidate_days: float = Field(default=180.0, ge=2.0, description="length of every candidate's run [d]")
+    days: float = Field(default=360.0, ge=2.0, description="length of the chosen network's run and of the null closures' [d]")
     selection_from: float = Field(default=20.0, ge=0.0, description="selection looks at the climate from this day on [d]")
     selection_to: float = Field(default=120.0, gt=0.0, description="and up to this one [d]")
     keeps_from: float = Field(default=120.0, ge=0.0, description="a seed keeps the climate if it has it from this day on [d]")
@@ -178,9 +184,9 @@ class ClimateConfig(Config):
         names = [network.name for network in self.networks]
         if len(set(names)) < len(names):
             raise ValueError(f"networks share a name: {', '.join(names)}")
-        if all(network.diffusion != 1.0 for network in self.networks):
-            raise ValueError("networks needs at least one kind with diffusion = 1: only those can be chosen")
-        eligible = sum(network.seeds for network in self.networks if network.diffusion == 1.0)
+        if not any(network.eligible for network in self.networks):
+            raise ValueError("networks needs at least one kind with choose = true and diffusion = 1: only those can be chosen")
+        eligible = sum(network.seeds for network in self.networks if network.eligible)
         if self.coupled.selections > eligible:
             raise ValueError(f"coupled.selections is {self.coupled.selections}, more than the {eligible} networks to choose from")
         for network in self.networks:
@@ -208,7 +214,10 @@ class ClimateConfig(Config):
         """Twins start at the end of a chunk after the spin-up, and are gone before the truth ends."""
         per_day = self.host.steps_per_day
         total, first = (-(-round(days * per_day) // chunk) for days in (self.truth.days, self.truth.spin_up_days))
-        twins = round((self.ceiling.settle_hours + self.ceiling.score_hours) / 24.0 * per_day)
+        settle, score = (round(hours / 24.0 * per_day) for hours in (self.ceiling.settle_hours, self.ceiling.score_hours))
+        if not score:
+            raise ValueError(f"ceiling.score_hours is {self.ceiling.score_hours:g}, less than a step of the host")
+        twins = settle + score
         if max(first, 1) * chunk + twins > total * chunk:
             raise ValueError(
                 "the twins of ceiling run longer than the truth after its spin-up (which ends with a whole truth.chunk_hours)"
@@ -232,6 +241,10 @@ class ClimateConfig(Config):
                 if network.training_days:
                     raise ValueError(
                         f"{network.name} are committees, which learn nothing: training_days belongs to their members"
+                    )
+                if self.coupled.selections > 1 and network.eligible and above and above[0].eligible:
+                    raise ValueError(
+                        f"{network.name} and their members would be dealt into different selections: choose = false for one"
                     )
                 if not above or above[0].seeds < network.seeds * network.members:
                     raise ValueError(

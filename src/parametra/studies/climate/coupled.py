@@ -20,7 +20,7 @@ from parametra.climate.emulator import TimeMean, load_emulator
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.climate.schemes.emulated import EmulatedScheme
 from parametra.core.constants import SECONDS_PER_DAY
-from parametra.core.errors import DataError, PhysicalStopError
+from parametra.core.errors import EndedError, PhysicalStopError
 from parametra.coupling import Closure
 from parametra.store.fields import open_fields
 from parametra.store.metrics import Metric
@@ -42,8 +42,9 @@ def run_coupled(run: Run) -> dict[str, Any]:
     stage = _Stage(run, candidates, factors)
     stops = stage.run_all(dict.fromkeys(candidates, config.coupled.candidate_days))
     scores = {name: selection_score(run, name) if stops[name] is None else np.inf for name in candidates}
-    ranking = sorted(candidates, key=lambda name: (factors[name] != 1.0, scores[name], candidates.index(name)))
-    chosen, selected = ranking[0], best_of_groups(ranking, candidates, factors, config.coupled.selections)
+    eligible = [f"{kind.name}-{seed}" for kind in config.networks if kind.eligible for seed in range(kind.seeds)]
+    ranking = sorted(candidates, key=lambda name: (name not in eligible, scores[name], candidates.index(name)))
+    chosen, selected = ranking[0], best_of_groups(ranking, eligible, config.coupled.selections)
     run.folder.log("selected", network=chosen, selected=selected, scores={name: scores[name] for name in ranking})
     crash = stops[chosen]
     if crash is not None:  # then every candidate that may be chosen crashed
@@ -52,18 +53,20 @@ def run_coupled(run: Run) -> dict[str, Any]:
     longer = [name for name in dict.fromkeys([*selected[1:], *long_runs(config)]) if name != chosen and stops[name] is None]
     onward = [chosen, *longer]
     stops |= stage.run_all(dict.fromkeys([*onward, *controls(config)], config.coupled.days))
-    while config.lottery.unseen and stops[chosen] is not None:  # a lottery is about such losses, and needs one that lasts
-        later = [name for name in ranking[ranking.index(chosen) + 1 :] if name in survived and factors[name] == 1.0]
-        if not later:
+    for name in ranking[1:]:  # one that stops after its trial is a figure, not the end: the next best takes its place
+        if stops[chosen] is None:
             break
-        chosen, selected = later[0], [later[0], *selected[1:]]
-        run.folder.log("selected", network=chosen, selected=selected)
-        stops |= stage.run_all({chosen: config.coupled.days})
+        if name in survived and name in eligible:
+            chosen = name
+            run.folder.log("selected", network=chosen, selected=selected)
+            stops |= stage.run_all({chosen: config.coupled.days})
     stop = stops[chosen]
     if stop is not None:
         raise stop
+    better = ranking[: ranking.index(chosen)]
     metrics = [
         Metric("networks that run to the end of their trial", len(survived) / len(candidates), "1", kind="skill"),
+        Metric("networks chosen before this one that stopped after their trial", len(better), "1", 0.0, "lower", "skill"),
     ]
     return {
         "chosen": chosen,
@@ -101,9 +104,8 @@ class _Stage:
         return {name: stops[name] for name in lengths}
 
 
-def best_of_groups(ranking: list[str], candidates: list[str], factors: dict[str, float], groups: int) -> list[str]:
+def best_of_groups(ranking: list[str], eligible: list[str], groups: int) -> list[str]:
     """The best network of each of `groups` groups, best first; those that may be chosen are dealt out in turn."""
-    eligible = [name for name in candidates if factors[name] == 1.0]
     return sorted((min(eligible[group::groups], key=ranking.index) for group in range(groups)), key=ranking.index)
 
 
@@ -175,7 +177,7 @@ def late_difference(run: Run, name: str, record: xr.Dataset, window: tuple[float
         return None
     try:
         return late_climate(fields, record, *window)
-    except DataError:
+    except EndedError:
         return None
 
 

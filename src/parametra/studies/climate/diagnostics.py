@@ -300,7 +300,7 @@ def spearman_brown(half: float) -> float:
 
 
 def _untold_rows(summary: xr.Dataset) -> list[Metric]:
-    """What a network that was never told of budgets makes of them: its energy scatter with the conservation layer off."""
+    """The energy scatter with the conservation layer off: of a network that learnt single steps without it, rollouts with it."""
     found, source = energy_scatter(summary), "scoring stretch, every column and step"
     title = "network without its layer: energy scatter"
     return [

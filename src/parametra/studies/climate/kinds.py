@@ -22,7 +22,7 @@ def kinds_table(run: Run, record: xr.Dataset) -> xr.Dataset:
     """One line per network: its kind, its skill offline, its late climate against `record`, and whether it keeps the climate.
 
     Returns:
-        by network: kind, differs, r2_heating, r2_moistening (30 min, pooled, 180 hPa to surface), kept (0 or 1), and the
+        by network: kind, differs, r2_heating, r2_moistening (single steps, pooled, 180 hPa to surface), kept (0 or 1), and the
         measures of the last part of its trial, NaN where it stopped.
     """
     config: ClimateConfig = run.config

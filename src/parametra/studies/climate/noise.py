@@ -47,7 +47,10 @@ def run_stochastic(run: Run) -> dict[str, Any]:
     write_fields(run.folder.fields(STOCHASTIC), table)
     days, stop = run.config.coupled.days, _drive(run, head)
     ran = Metric("stochastic: days run", days if stop is None else stop.day, "d", days, "higher", "skill")
-    return {"metrics": [*_rows(table, run.result("coupled")["chosen"]), ran], "stop": None if stop is None else str(stop)}
+    return {
+        "metrics": [*_rows(table, run.result("coupled")["chosen"]), ran],
+        "stops": {} if stop is None else {STOCHASTIC: str(stop)},
+    }
 
 
 def _head(run: Run) -> StochasticEmulator:

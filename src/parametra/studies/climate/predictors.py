@@ -18,7 +18,7 @@ from parametra.climate.emulator.linear_response import column_jacobians, energy_
 from parametra.climate.emulator.replay import replay
 from parametra.climate.emulator.wave_growth import wave_growth
 from parametra.core.constants import HEAT_CAPACITY, LATENT_HEAT_CONDENSATION, SECONDS_PER_DAY
-from parametra.core.errors import DataError
+from parametra.core.errors import EndedError
 from parametra.networks import MLP, Committee, ntk
 from parametra.store.fields import open_fields
 from parametra.studies.base import Run
@@ -40,8 +40,8 @@ class Predictor(NamedTuple):
 
 
 BEFORE = {
-    "r2_heating": Predictor("R2 of 30-min heating on the scoring stretch", "1", -1),
-    "r2_moistening": Predictor("R2 of 30-min moistening", "1", -1),
+    "r2_heating": Predictor("R2 of heating in single steps, on the scoring stretch", "1", -1),
+    "r2_moistening": Predictor("R2 of moistening in single steps", "1", -1),
     "r2_heating_day": Predictor("R2 of 24-h heating", "1", -1),
     "r2_moistening_day": Predictor("R2 of 24-h moistening", "1", -1),
     "over_ceiling": Predictor("heating: (R2 - linear) / (ceiling - linear)", "1", -1),
@@ -180,10 +180,10 @@ def known_offline(run: Run, names: list[str]) -> dict[str, dict[str, float]]:
 def known_early(fields: xr.Dataset | None, reference: xr.Dataset, days: int) -> dict[str, float]:
     """What the first `days` of a run say against the truth's climate; a run that stopped before is as bad as can be."""
     try:
-        if fields is None:
-            raise DataError("no day of it was kept")
-        early = late_climate(fields, reference, 0.0, float(days))
-    except DataError:
+        early = None if fields is None else late_climate(fields, reference, 0.0, float(days))
+    except EndedError:
+        early = None
+    if fields is None or early is None:
         return {name: -np.inf if known.sign < 0 else np.inf for name, known in EARLY.items()}
     first = fields.precipitation_flux.isel(time=slice(0, days))
     return {

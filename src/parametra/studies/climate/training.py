@@ -28,7 +28,8 @@ from parametra.studies.climate.config import ClimateConfig, NetworkConfig
 from parametra.studies.climate.truth import truth_fields
 
 LINEAR = "linear"
-COPIES, SHARE = 3, 0.8  # of the training data that one training holds; of the free memory that all may take
+COPIES, SHARE = 2, 0.8  # of the training data that one training holds; of the free memory that all may take
+UNTOLD = 0.5  # of all memory that counts as free where the system does not tell
 Show = Callable[[FitProgress], None]
 
 
@@ -74,16 +75,20 @@ def last_days(data: ColumnDataset, days: float, steps_per_day: int) -> ColumnDat
 def in_turn(jobs: dict[str, Callable[[], None]], data: ColumnDataset) -> None:
     """Train networks, on a CPU one a core: small products use one each, and two side by side take little longer than one.
 
-    Each holds up to three more copies of `data`: the inputs as it sees them with its targets, the windows of its rollouts, and
-    those in the making. As many train at once as have room for that.
+    Each holds one more copy of `data`, as it learns from them or cut into windows of rollouts, and beside it as much of the
+    selection stretch and what is at work on a batch of that. As many train at once as have room for `COPIES`.
     """
     run_many(jobs, 1 if jax.default_backend() != "cpu" else at_once(data.inputs.nbytes + data.targets.nbytes))
 
 
 def at_once(size: int, free: float | None = None) -> int:
-    """How many trainings on data of `size` bytes fit into `free` GB, that of the machine if None; one for each core at most."""
+    """How many trainings on data of `size` bytes fit into `free` GB, one for each core at most.
+
+    Where `free` is None it is that of the machine, and where that does not tell, `UNTOLD` of all its memory.
+    """
     free = machine.free_memory() if free is None else free
-    room = machine.cores() if free is None or not size else int(SHARE * free * machine.GIGABYTE / (COPIES * size))
+    free = UNTOLD * machine.total_memory() if free is None else free
+    room = int(SHARE * free * machine.GIGABYTE / (COPIES * size)) if size else machine.cores()
     return max(min(room, machine.cores()), 1)
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from parametra.climate.host.atmosphere import Atmosphere
 from parametra.core.constants import SECONDS_PER_DAY
-from parametra.coupling import coupled_run, start
+from parametra.coupling import ColumnBlocks, coupled_run, start
 from parametra.coupling.run import restore
 from parametra.store.checkpoints import newest_checkpoint
 from parametra.store.fields import append_fields, open_fields, truncate_fields
@@ -33,6 +33,7 @@ def run_truth(run: Run, store: str = TRUTH, show: Show | None = None) -> dict[st
     """
     config: ClimateConfig = run.config
     host, closure = parts.host_of(config), parts.in_blocks(config, parts.multiscale(config))
+    run.folder.log("blocks", truth=store, blocks=closure.blocks if isinstance(closure, ColumnBlocks) else 1)
     ends = segment_ends(config)
     show = show or _shown_in(run)
     finished = [segment for segment, end in enumerate(ends) if checkpoint_step(segment_folder(run, segment, store)) == end]
