@@ -32,11 +32,11 @@ def record(state, forcing, tendency, fluxes, carry):
 
 @pytest.fixture(scope="module")
 def run():
-    """Two days, rain from the second: the state, the memory and all records."""
+    """Ten days, rain from the second: the state, the memory and all records."""
     state, carry = start(HOST, SCHEME, 0)
     records = []
     result = coupled_run(
-        HOST, SCHEME, state, carry, 0, 96, chunk=48, record=record, reduce="none", on_chunk=lambda _, r, __: records.append(r)
+        HOST, SCHEME, state, carry, 0, 480, chunk=48, record=record, reduce="none", on_chunk=lambda _, r, __: records.append(r)
     )
     return state, result, {name: np.concatenate([r[name] for r in records]).astype(np.float64) for name in records[0]}
 
@@ -60,7 +60,7 @@ def test_energy_of_every_interval_closes(run):
 
 
 def test_water_of_host_and_crm_together_closes(run):
-    """Vapour of the host plus condensate of the CRM against evaporation minus precipitation, over two days."""
+    """Vapour of the host plus condensate of the CRM against evaporation minus precipitation, over ten days."""
     state, result, records = run
     before, after = (HOST.budget(s)["water"] for s in (state, result.state))
     stored = after + records["content"][-1].mean() - before
