@@ -89,7 +89,8 @@ def test_rollouts_train_the_network_alone_and_count_errors_as_single_steps_do(da
 @pytest.mark.parametrize("kind", ["plain", "scaled"])
 def test_a_large_batch_of_rollouts_has_the_loss_of_the_whole_however_it_is_divided(dataset, trained, scaled, kind, monkeypatch):
     emulator = scaled if kind == "scaled" else trained[0]
-    batch = tuple(jnp.asarray(array[:21]) for array in windows(dataset, 4))
+    inputs, targets = (jnp.asarray(array[:21]) for array in windows(dataset, 4))
+    batch = inputs, targets
     whole = RolloutLoss(0.3)(emulator, batch)
     monkeypatch.setattr(rollouts, "COLUMNS", 20)  # four times five windows, and one more
     assert_allclose(RolloutLoss(0.3)(emulator, batch), whole, rtol=1e-5)

@@ -79,6 +79,19 @@ def test_the_samples_are_not_copied_and_batches_are_scaled_to_the_bit(dataset, c
     np.testing.assert_array_equal(targets, dataset.targets)
 
 
+@pytest.mark.parametrize("rows", [7, 16, 99])
+def test_blocks_are_all_of_one_length_and_fill_every_row(rows, monkeypatch):
+    monkeypatch.setattr(training, "BLOCK", rows)
+    whole, lengths = np.arange(96, dtype=np.float32).reshape(48, 2), set()
+
+    def make(part):
+        lengths.add(len(whole[part]))
+        return whole[part]
+
+    np.testing.assert_array_equal(training._filled(whole.shape, make), whole)
+    assert lengths == {min(rows, 48)}
+
+
 def test_stretches_by_day_do_not_overlap(fields):
     first, second = stretch(fields, 0.0, 0.5, TIME_STEP), stretch(fields, 0.5, 1.0, TIME_STEP)
     assert first.sizes["time"] == second.sizes["time"] == 24

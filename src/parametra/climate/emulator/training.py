@@ -179,9 +179,10 @@ def _prepare(
     moisture = mean_moisture(data.inputs, half) if config.outputs == "scaled" else None
 
     def wanted(part: ColumnDataset) -> np.ndarray:
-        if moisture is None:
+        mean = moisture
+        if mean is None:
             return part.targets
-        return _filled(part.targets.shape, lambda rows: without_growth(part.inputs[rows], part.targets[rows], moisture, half))
+        return _filled(part.targets.shape, lambda rows: without_growth(part.inputs[rows], part.targets[rows], mean, half))
 
     def view(rows: slice) -> np.ndarray:
         return view_vectors(config.inputs, data.inputs[rows], sigma_half)
