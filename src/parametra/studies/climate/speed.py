@@ -108,7 +108,7 @@ def _rows(run: Run, columns: int, seconds: dict[str, float], kinds: list[str]) -
     steps = config.host.time_step / config.crm.time_step
     crm = seconds["truth sub-grid"] / (cells * steps) * 1e9
     source = f"median of {REPEATS} interleaved repetitions, {machine.cores()} cores, {jax.devices()[0].device_kind}"
-    stated = config.networks[0].required and run.folder.preset in LIMITS  # the targets are of its world and its 5x128
+    stated = config.networks[0].required and run.folder.preset in LIMITS  # the targets are of its world and its small network
     target = crm / REFERENCE_NS if stated else None
 
     def row(name: str, value: float, unit: str, goal: float | None = None, better: str = "lower") -> Metric:
@@ -135,8 +135,9 @@ def _rows(run: Run, columns: int, seconds: dict[str, float], kinds: list[str]) -
         ]  # fmt: skip
     minutes = sum(run.folder.cost(f"stage {stage}") for stage in STAGES) / 60.0
     longest, largest = LIMITS.get(run.folder.preset, (None, None))
-    rows.append(row("all stages before this one", minutes, "min", longest))
-    rows.append(row("peak memory", machine.peak_memory(), "GB", largest))
+    there = f"{machine.cores()} cores, over all interruptions"
+    rows.append(Metric("all stages before this one", minutes, "min", longest, "lower", "cost", there))
+    rows.append(Metric("peak memory", machine.peak_memory(), "GB", largest, "lower", "cost", "of the process that ended the run"))
     return rows
 
 
