@@ -28,7 +28,7 @@ def test_presets_resolve_and_their_stretches_do_not_overlap(preset):
         ("crm.columns=8.5", "crm.columns"),
         ("optics.surface_albedo=nan", "surface_albedo"),
         ("host.truncation=40", "grid"),
-        ("coupled.selections=99", "selections is 99, more than the 4 networks"),
+        ("coupled.selections=99", "selections is 99, more than the 5 networks"),
         ("truth.scoring_days=0.5", "less than the day"),
         ("truth.selection_days=0.001", "selection_days has 0 steps"),
         ("networks=[{name='a', emulator={rollout={steps=150}}}]", "selection_days has 144 steps.*a rollout of 150"),

@@ -16,6 +16,7 @@ from parametra.store.runfolder import RunFolder
 from parametra.studies.base import Run
 from parametra.studies.climate import STUDY, coupled
 from parametra.studies.climate.climate import _year_rows
+from parametra.studies.climate.config import ClimateConfig
 from parametra.studies.climate.coupled import _Stage, diffusion_factors
 from parametra.studies.climate.kinds import differences, kinds_table
 from parametra.studies.climate.training import last_days
@@ -145,6 +146,13 @@ def test_every_selection_has_its_best_and_no_network_is_in_two():
     assert coupled.best_of_groups(ranking, eligible, 1) == ["n-3"]
     assert coupled.best_of_groups(ranking, eligible, 2) == ["n-3", "n-2"]  # of 1, 3, 5 and 2, 4, 6
     assert coupled.best_of_groups(ranking, eligible, 6) == ranking[:-1]
+
+
+def test_a_committee_is_dealt_into_no_selection_beside_its_members():
+    settings = [f"coupled.selections={count}" for count in (1, 3)]
+    one, several = (ClimateConfig.model_validate(STUDY.resolve("mini", [setting]).model_dump()) for setting in settings)
+    assert [kind.name for kind in one.dealt] == ["5x64", "committee", "9x256"]
+    assert [kind.name for kind in several.dealt] == ["5x64", "9x256"]
 
 
 def test_the_best_of_every_selection_goes_on_but_once(road, monkeypatch):

@@ -186,9 +186,9 @@ class ClimateConfig(Config):
             raise ValueError(f"networks share a name: {', '.join(names)}")
         if not any(network.eligible for network in self.networks):
             raise ValueError("networks needs at least one kind with choose = true and diffusion = 1: only those can be chosen")
-        eligible = sum(network.seeds for network in self.networks if network.eligible)
-        if self.coupled.selections > eligible:
-            raise ValueError(f"coupled.selections is {self.coupled.selections}, more than the {eligible} networks to choose from")
+        dealt = sum(network.seeds for network in self.dealt)
+        if self.coupled.selections > dealt:
+            raise ValueError(f"coupled.selections is {self.coupled.selections}, more than the {dealt} networks to choose from")
         for network in self.networks:
             if network.training_days > self.truth.training_days:
                 raise ValueError(f"{network.name} learns from {network.training_days:g} days, more than truth.training_days has")
@@ -233,6 +233,13 @@ class ClimateConfig(Config):
         if emulator.dry_levels >= levels:
             raise ValueError(f"dry_levels of {name} is {emulator.dry_levels}, and there are {levels} levels")
 
+    @property
+    def dealt(self) -> list[NetworkConfig]:
+        """The kinds that selections are made of: where there are several, no committee beside its own members."""
+        eligible = [network for network in self.networks if network.eligible]
+        names = [network.name for network in eligible] if self.coupled.selections > 1 else []
+        return [network for network in eligible if network.committee_of not in names]
+
     @model_validator(mode="after")
     def _seated(self) -> "ClimateConfig":
         for place, network in enumerate(self.networks):
@@ -241,10 +248,6 @@ class ClimateConfig(Config):
                 if network.training_days:
                     raise ValueError(
                         f"{network.name} are committees, which learn nothing: training_days belongs to their members"
-                    )
-                if self.coupled.selections > 1 and network.eligible and above and above[0].eligible:
-                    raise ValueError(
-                        f"{network.name} and their members would be dealt into different selections: choose = false for one"
                     )
                 if not above or above[0].seeds < network.seeds * network.members:
                     raise ValueError(

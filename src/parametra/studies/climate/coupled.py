@@ -42,15 +42,18 @@ def run_coupled(run: Run) -> dict[str, Any]:
     stage = _Stage(run, candidates, factors)
     stops = stage.run_all(dict.fromkeys(candidates, config.coupled.candidate_days))
     scores = {name: selection_score(run, name) if stops[name] is None else np.inf for name in candidates}
-    eligible = [f"{kind.name}-{seed}" for kind in config.networks if kind.eligible for seed in range(kind.seeds)]
+    eligible, dealt = (
+        [f"{kind.name}-{seed}" for kind in kinds if kind.eligible for seed in range(kind.seeds)]
+        for kinds in (config.networks, config.dealt)
+    )
     ranking = sorted(candidates, key=lambda name: (name not in eligible, scores[name], candidates.index(name)))
-    chosen, selected = ranking[0], best_of_groups(ranking, eligible, config.coupled.selections)
+    chosen, selected = ranking[0], best_of_groups(ranking, dealt, config.coupled.selections)
     run.folder.log("selected", network=chosen, selected=selected, scores={name: scores[name] for name in ranking})
     crash = stops[chosen]
     if crash is not None:  # then every candidate that may be chosen crashed
         raise crash
     survived = [name for name in candidates if stops[name] is None]
-    longer = [name for name in dict.fromkeys([*selected[1:], *long_runs(config)]) if name != chosen and stops[name] is None]
+    longer = [name for name in dict.fromkeys([*selected, *long_runs(config)]) if name != chosen and stops[name] is None]
     onward = [chosen, *longer]
     stops |= stage.run_all(dict.fromkeys([*onward, *controls(config)], config.coupled.days))
     for name in ranking[1:]:  # one that stops after its trial is a figure, not the end: the next best takes its place
@@ -104,9 +107,9 @@ class _Stage:
         return {name: stops[name] for name in lengths}
 
 
-def best_of_groups(ranking: list[str], eligible: list[str], groups: int) -> list[str]:
-    """The best network of each of `groups` groups, best first; those that may be chosen are dealt out in turn."""
-    return sorted((min(eligible[group::groups], key=ranking.index) for group in range(groups)), key=ranking.index)
+def best_of_groups(ranking: list[str], dealt: list[str], groups: int) -> list[str]:
+    """The best network of each of `groups` groups, best first; `dealt` are dealt out in turn."""
+    return sorted((min(dealt[group::groups], key=ranking.index) for group in range(groups)), key=ranking.index)
 
 
 def diffusion_factors(config: ClimateConfig) -> dict[str, float]:

@@ -14,7 +14,7 @@ from parametra.studies.climate.coupled import keeps_climate, late_difference
 
 WORDS = tuple(zip(("heating", "moistening"), TARGETS, strict=True))
 MEASURES = ("mean_temperature", "zonal_temperature_rms", "precipitable_water", "rain_profile_r")
-NOT_A_DIFFERENCE = ("name", "seeds", "required", "long")
+NOT_A_DIFFERENCE = ("name", "seeds", "required", "long", "choose")
 COMMITTEE = ("committee_of", "members", "diffusion")  # all that a committee has of its own
 
 
