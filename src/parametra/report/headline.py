@@ -111,7 +111,12 @@ def _tiles(run: RunReader) -> tuple[Tile, ...]:
     if wanted is None:
         found = [(row.name, row) for row in run.metrics if row.target is not None][:4]
     else:
-        found = [(title, row) for title, pattern in wanted if (row := find(run.metrics, pattern)) is not None]
+        kind = _plain((run.selected or "").rpartition("-")[0])
+        # of rows of several kinds of networks, those of the selected one
+        own = [row for row in run.metrics if kind and _plain(row.name).startswith(f"{kind}:")]
+        found = [
+            (title, row) for title, pattern in wanted if (row := find(own, pattern) or find(run.metrics, pattern)) is not None
+        ]
     tiles = [Tile(title, number(row.value) + _times(title), unit(row.unit), target(row), row.passed) for title, row in found]
     return (*tiles, *([days] if (days := _days(run)) is not None else []))
 

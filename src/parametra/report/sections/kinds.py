@@ -34,13 +34,15 @@ def section(run: RunReader) -> Section | None:
             (str(kind), str(here.differs.values[0]) or "–", f"{kept} of {count}", *(_spread(here[key]) for key, _ in COLUMNS))
         )
     head = ("kind", "differs in", "keep the climate", *(words.format(steps=run.single_steps) for _, words in COLUMNS))
-    seeds = int((data.kind.values == kinds[0]).sum())
-    _, chance = fisher_exact([[seeds, 0], [0, seeds]])
-    note = Note(
+    notes = [
         "Means over seeds, in brackets from the smallest to the largest; climates of networks that ran to the end of their trial."
-        f" All of {seeds} against none of {seeds} comes by chance with p = {chance:.2g} (Fisher): smaller differences tell less."
-    )
-    return Section("kinds", TITLE, LEAD, (Table(head, tuple(rows)), note))
+    ]
+    counts = {int((data.kind.values == kind).sum()) for kind in kinds}
+    if len(counts) == 1:
+        seeds = counts.pop()
+        _, chance = fisher_exact([[seeds, 0], [0, seeds]])
+        notes.append(f"All of {seeds} against none of {seeds} comes by chance with p = {chance:.2g} (Fisher).")
+    return Section("kinds", TITLE, LEAD, (Table(head, tuple(rows)), Note(" ".join(notes))))
 
 
 def _spread(values: xr.DataArray) -> str:

@@ -69,7 +69,7 @@ def run_coupled(run: Run) -> dict[str, Any]:
     better = ranking[: ranking.index(chosen)]
     metrics = [
         Metric("networks that run to the end of their trial", len(survived) / len(candidates), "1", kind="skill"),
-        Metric("networks chosen before this one that stopped after their trial", len(better), "1", 0.0, "lower", "skill"),
+        Metric("networks chosen before this one that stopped after their trial", len(better), "1", kind="skill"),
     ]
     return {
         "chosen": chosen,
