@@ -152,7 +152,7 @@ def test_a_committee_is_dealt_into_no_selection_beside_its_members():
     settings = [f"coupled.selections={count}" for count in (1, 3)]
     one, several = (ClimateConfig.model_validate(STUDY.resolve("mini", [setting]).model_dump()) for setting in settings)
     assert [kind.name for kind in one.dealt] == ["5x64", "committee", "9x256"]
-    assert [kind.name for kind in several.dealt] == ["5x64", "9x256"]
+    assert [name for kind in several.dealt for name in kind.names] == ["5x64-0", "5x64-1", "5x64-2", "5x64-3", "9x256-0"]
 
 
 def test_the_best_of_every_selection_goes_on_but_once(road, monkeypatch):

@@ -88,6 +88,11 @@ class NetworkConfig(Config):
     choose: bool = Field(default=True, description="whether the study's network, which runs for coupled.days, may be one of them")
 
     @property
+    def names(self) -> list[str]:
+        """Each of them: NAME-SEED."""
+        return [f"{self.name}-{seed}" for seed in range(self.seeds)]
+
+    @property
     def eligible(self) -> bool:
         """Whether the study's network may be one of them: only in the study's own host."""
         return self.choose and self.diffusion == 1.0

@@ -42,10 +42,8 @@ def run_coupled(run: Run) -> dict[str, Any]:
     stage = _Stage(run, candidates, factors)
     stops = stage.run_all(dict.fromkeys(candidates, config.coupled.candidate_days))
     scores = {name: selection_score(run, name) if stops[name] is None else np.inf for name in candidates}
-    eligible, dealt = (
-        [f"{kind.name}-{seed}" for kind in kinds if kind.eligible for seed in range(kind.seeds)]
-        for kinds in (config.networks, config.dealt)
-    )
+    eligible = [name for kind in config.networks if kind.eligible for name in kind.names]
+    dealt = [name for kind in config.dealt for name in kind.names]
     ranking = sorted(candidates, key=lambda name: (name not in eligible, scores[name], candidates.index(name)))
     chosen, selected = ranking[0], best_of_groups(ranking, dealt, config.coupled.selections)
     run.folder.log("selected", network=chosen, selected=selected, scores={name: scores[name] for name in ranking})
@@ -114,12 +112,12 @@ def best_of_groups(ranking: list[str], dealt: list[str], groups: int) -> list[st
 
 def diffusion_factors(config: ClimateConfig) -> dict[str, float]:
     """By network, what multiplies the host's horizontal diffusion in its runs."""
-    return {f"{kind.name}-{seed}": kind.diffusion for kind in config.networks for seed in range(kind.seeds)}
+    return {name: kind.diffusion for kind in config.networks for name in kind.names}
 
 
 def long_runs(config: ClimateConfig) -> list[str]:
     """The networks that go on beside the chosen one, if they last that long."""
-    return [f"{network.name}-{seed}" for network in config.networks for seed in range(min(network.long, network.seeds))]
+    return [name for network in config.networks for name in network.names[: network.long]]
 
 
 def controls(config: ClimateConfig) -> list[str]:

@@ -35,7 +35,7 @@ Show = Callable[[FitProgress], None]
 
 def network_names(config: ClimateConfig) -> list[str]:
     """Every network that is trained: NAME-SEED."""
-    return [name for network in config.networks for name in _own(network)]
+    return [name for network in config.networks for name in network.names]
 
 
 def train_networks(run: Run) -> dict[str, Any]:
@@ -51,13 +51,13 @@ def train_networks(run: Run) -> dict[str, Any]:
     show = Shown(run, "train", sum(network.seeds for network in config.networks if not network.committee_of))
     for network in config.networks:
         lesson = last_days(data, network.training_days, config.host.steps_per_day)
-        for seed, name in enumerate(_own(network)):
+        for seed, name in enumerate(network.names):
             if not network.committee_of:
                 jobs[name] = partial(train_network, run, name, lesson, network.emulator, seed, selection, show.of(name))
     in_turn(jobs, data)
     for network in config.networks:
         if network.committee_of:
-            for seed, name in enumerate(_own(network)):
+            for seed, name in enumerate(network.names):
                 _seat(run, name, network, seed)
     rows = [Metric("training columns", len(data.inputs), "1", kind="skill")]
     return {"networks": network_names(config), "metrics": rows}
@@ -107,10 +107,6 @@ def train_network(
         run.folder.network(name), trained, {"study": "climate", "preset": run.folder.preset, "seed": config.seed + seed}
     )
     run.folder.log("trained", network=name, loss=history.loss[-1], selection_loss=history.selection_loss[-1])
-
-
-def _own(network: NetworkConfig) -> list[str]:
-    return [f"{network.name}-{seed}" for seed in range(network.seeds)]
 
 
 def _seat(run: Run, name: str, network: NetworkConfig, number: int) -> None:
